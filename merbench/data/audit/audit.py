@@ -23,6 +23,7 @@ from merbench.data.audit.same_rows import ids_alike, rows_labelled_twice, texts_
 from merbench.data.audit.streams import Streamed, leak_findings, stream_facts, value_findings
 from merbench.data.audit.twins import twins
 from merbench.data.audit.values import scan
+from merbench.data.word_times import words_elsewhere
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def audit(corpus: Corpus, watch: Callable[[str], None] = lambda step: None) -> A
         *shared_groups(corpus, groups),
         *ids_alike(corpus, groups),
         *rows_labelled_twice(corpus, groups),
+        *(Finding("warning", *finding) for finding in words_elsewhere(corpus)),
         *texts_alike(corpus, groups, twin_texts),
         *odd_characters(corpus),
         *label_gaps(labels),

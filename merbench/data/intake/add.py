@@ -24,6 +24,7 @@ from merbench.data.intake.contents import contents
 from merbench.data.intake.job import alone, job_of, start_job
 from merbench.data.intake.rows.source import Described
 from merbench.data.intake.sink import LABELS, Bundle, StreamExistsError, Watch
+from merbench.data.word_times import words_elsewhere
 from merbench.results.files import inside, missing_folders, remove_empty, write_atomic
 
 
@@ -209,12 +210,14 @@ def _complete(target: Path, work: Path, source: Source, sink: Bundle, earlier: M
     new_manifest.write(trial)
     sink.watch("checking what was made", 0, 1)
     try:
-        remembered.write_statistics(sink.bundle, read_folder(trial))
+        corpus = read_folder(trial)
+        remembered.write_statistics(sink.bundle, corpus)
     except DataError as error:
         raise DataError(
             f"{source.path} makes a data set that cannot be read: "
             f"{str(error).replace(f'{trial}/', '')}"
         ) from None
+    sink.origin.notes += [f"{stream}: {sentence}" for stream, sentence in words_elsewhere(corpus)]
     shutil.rmtree(trial)
     if (sink.bundle / remembered.FILE).exists():
         new_manifest.files[remembered.FILE] = manifest.facts_of(sink.bundle / remembered.FILE)

@@ -30,6 +30,8 @@ _READERS = (
     "*.model",
 )
 """What turns texts and waves into the model's input."""
+LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
+"""Samples a second that sound can have."""
 _LATER = (
     "pooler",
     "masked_spec_embed",
@@ -209,11 +211,23 @@ def input_settings(folder: Path) -> dict[str, Any]:
     the part of ``processor_config.json`` where a processor was saved as a whole.
     """
     file, processor_file = folder / "preprocessor_config.json", folder / "processor_config.json"
-    if file.exists():
-        return dict(json.loads(file.read_text()))
-    if processor_file.exists():
-        return dict(json.loads(processor_file.read_text()).get("feature_extractor", {}))
-    return {}
+    if not file.exists():
+        file = processor_file
+    if not file.exists():
+        return {}
+    repair = "copy it from where the weights come from, or choose another model"
+    try:
+        settings = json.loads(file.read_text())
+        settings = settings.get("feature_extractor", {}) if file is processor_file else settings
+        rate = settings.get("sampling_rate", LOWEST_RATE)
+    except (ValueError, AttributeError):
+        raise RequestError(f"{file} holds no settings in JSON; {repair}") from None
+    if not isinstance(rate, int) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise RequestError(
+            f"{file} has a sampling_rate of {rate!r}, which is no whole number from "
+            f"{LOWEST_RATE:,} to {HIGHEST_RATE:,}; {repair}"
+        )
+    return dict(settings)
 
 
 def hidden_state(net: Any, layer: int, **inputs: Any) -> Tensor:
