@@ -65,6 +65,7 @@ def _checked(
         bound = signature.bind(*map(plain, args), **{k: plain(v) for k, v in kwargs.items()})
     except TypeError as error:
         raise RequestError(f"{name}(): {error}") from None
+    # get_type_hints reads the return type too, which is imported for type checkers alone.
     types = {
         key: eval(parameter.annotation, function.__globals__)
         for key, parameter in parameters.items()
