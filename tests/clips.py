@@ -42,21 +42,23 @@ def write_clip(
     path: Path, frames: Sequence[np.ndarray] | None = None, wave: np.ndarray | None = None, *, rate: int = 16_000,
     times: Sequence[int] | None = None, rotation: int = 0, codec: str = "libx264", sound: str = "aac", layout: str = "mono",
     movflags: str = "", gop: int = 12, crf: int = 0, matrix: Sequence[int] = (), pixel: Fraction | None = None,
+    pixels: str = "",
 ) -> Path:  # fmt: skip
     """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``matrix``: how they are
-    displayed; ``pixel``: its shape. ``wave`` [channels, S] at ``rate``. Either may be left out.
+    displayed; ``pixel``: its shape; ``pixels``: their format, of an encoder with options of its
+    own. ``wave`` [channels, S] at ``rate``. Either may be left out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as file:
         video = audio = None
         if frames is not None:
             # Without reordered pictures the file says how long the last one is shown.
-            video = file.add_stream(
-                codec,
-                rate=RATE,
-                options={"g": str(gop), "crf": str(crf), **({"bf": "0"} if times else {})},
-            )
-            video.height, video.width, video.pix_fmt = *frames[0].shape[:2], PIXELS[crf == 0]
+            options = {"g": str(gop), "crf": str(crf), **({"bf": "0"} if times else {})}
+            if pixels:
+                options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+            video = file.add_stream(codec, rate=RATE, options=options)
+            video.height, video.width = frames[0].shape[:2]
+            video.pix_fmt = pixels or PIXELS[crf == 0]
             if pixel:
                 video.codec_context.sample_aspect_ratio = pixel
             if rotation:
