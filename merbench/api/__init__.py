@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from merbench.api.forms import Form as Form
     from merbench.api.forms import Sink as Sink
     from merbench.api.forms import Source as Source
-    from merbench.api.language import LanguageModel as LanguageModel
+    from merbench.api.language_model import LanguageModel as LanguageModel
     from merbench.api.material.alignment import at_pieces as at_pieces
     from merbench.api.material.alignment import resample as resample
     from merbench.api.material.clips import ClipRows as ClipRows
@@ -43,16 +43,12 @@ if TYPE_CHECKING:
     from merbench.api.material.corpus import Stream as Stream
     from merbench.api.material.corpus import Task as Task
     from merbench.api.material.delimited import header_of as header_of
-    from merbench.api.material.labels import GLOSSES as GLOSSES
-    from merbench.api.material.labels import SENTIMENT as SENTIMENT
-    from merbench.api.material.labels import TextForm as TextForm
-    from merbench.api.material.labels import check_label_vectors as check_label_vectors
-    from merbench.api.material.labels import label_texts as label_texts
-    from merbench.api.material.labels import label_word_vectors as label_word_vectors
-    from merbench.api.material.lexicon import Lexicon as Lexicon
-    from merbench.api.material.lexicon import Vectors as Vectors
-    from merbench.api.material.lexicon import pieces_of as pieces_of
-    from merbench.api.material.lexicon import words_of as words_of
+    from merbench.api.material.label_words import GLOSSES as GLOSSES
+    from merbench.api.material.label_words import SENTIMENT as SENTIMENT
+    from merbench.api.material.label_words import TextForm as TextForm
+    from merbench.api.material.label_words import check_label_vectors as check_label_vectors
+    from merbench.api.material.label_words import label_texts as label_texts
+    from merbench.api.material.label_words import label_word_vectors as label_word_vectors
     from merbench.api.material.ops import by_length as by_length
     from merbench.api.material.ops import compact as compact
     from merbench.api.material.ops import last_step as last_step
@@ -82,6 +78,10 @@ if TYPE_CHECKING:
     from merbench.api.material.types import StreamSpec as StreamSpec
     from merbench.api.material.types import Tokens as Tokens
     from merbench.api.material.types import Turns as Turns
+    from merbench.api.material.word_vectors import Lexicon as Lexicon
+    from merbench.api.material.word_vectors import Vectors as Vectors
+    from merbench.api.material.word_vectors import pieces_of as pieces_of
+    from merbench.api.material.word_vectors import words_of as words_of
     from merbench.api.media.decoded import Decoded as Decoded
     from merbench.api.media.pictures import read_frames as read_frames
     from merbench.api.media.sound import read_wave as read_wave
@@ -120,12 +120,12 @@ _HOME = {
     "declarations.tune": ("Tune",),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "forms": ("PICKLES", "Form", "Sink", "Source"),
-    "language": ("LanguageModel",),
+    "language_model": ("LanguageModel",),
     "material.alignment": ("at_pieces", "resample"),
     "material.clips": ("ClipRows",),
     "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
     "material.delimited": ("header_of",),
-    "material.labels": (
+    "material.label_words": (
         "GLOSSES",
         "SENTIMENT",
         "TextForm",
@@ -133,7 +133,7 @@ _HOME = {
         "label_texts",
         "label_word_vectors",
     ),
-    "material.lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
+    "material.word_vectors": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "material.ops": (
         "by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out",
         "soft_targets", "task_loss",

@@ -10,8 +10,8 @@ import click
 from click.shell_completion import add_completion_class
 
 import merbench
+from merbench.api.control_characters import printable
 from merbench.api.errors import MerbenchError, RequestError
-from merbench.api.printable import printable
 from merbench.bench.system_errors import sentence_of
 from merbench.cli import builtin
 from merbench.cli.shared.completion import Fish
@@ -19,7 +19,7 @@ from merbench.cli.shared.groups import Program, session_of
 from merbench.cli.shared.standard_output import abandon_output, can_flush, flush_output
 from merbench.host.manager import builtin as declared_builtin
 from merbench.terminal.messages import say
-from merbench.terminal.printable import PrintableStream
+from merbench.terminal.printable_stream import PrintableStream
 
 
 @click.group(

@@ -9,7 +9,7 @@ import numpy as np
 
 from merbench.api.errors import DataError
 from merbench.api.material.corpus import Corpus, Split
-from merbench.api.material.lexicon import words_of
+from merbench.api.material.word_vectors import words_of
 
 LEAST_WORDS = 5
 """Shorter sentences are said twice by chance."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Stream
-from merbench.api.material.lexicon import words_of
+from merbench.api.material.word_vectors import words_of
 
 _KEPT = "_as_words"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api import Corpus, Lexicon
-from merbench.data.word_vectors import open_lexicon
+from merbench.data.word_vector_files import open_lexicon
 from merbench.engine.plan.datasets import open_dataset
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve

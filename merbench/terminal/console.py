@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from merbench.api.printable import printable
+from merbench.api.control_characters import printable
 
 
 class PrintableConsole(Console):

@@ -8,8 +8,8 @@ import textwrap
 
 import click
 
+from merbench.api.control_characters import one_line
 from merbench.api.events import Event, Note
-from merbench.api.printable import one_line
 
 
 def say(message: str) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api.material.lexicon import Lexicon
 from merbench.api.material.types import LabelSpace, Modality, StreamKind, StreamSpec
+from merbench.api.material.word_vectors import Lexicon
 
 
 def in_order(name: str) -> tuple[tuple[float, str], ...]:

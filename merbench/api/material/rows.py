@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merbench.api.material.standardise import standardised
+from merbench.api.material.standardise_and_replace_nan import standardised
 from merbench.api.material.types import Steps, StreamSpec
 
 

@@ -16,8 +16,8 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from merbench.api.language import LanguageModel
-    from merbench.api.material.lexicon import Lexicon
+    from merbench.api.language_model import LanguageModel
+    from merbench.api.material.word_vectors import Lexicon
 
 Modality = Literal["text", "audio", "video"]
 MODALITIES: tuple[Modality, ...] = ("text", "audio", "video")

@@ -97,7 +97,7 @@ def _torch() -> Iterator[tuple[str, bool, str, str]]:
 
 def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str, str]]:
     from merbench.data.home import find_folder
-    from merbench.data.word_vectors import offered_vectors
+    from merbench.data.word_vector_files import offered_vectors
 
     homes = session.homes(data)
     looked_in = "looked in " + ", ".join(str(h) for h in homes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem, FishComplete
 
-from merbench.api.printable import one_line, printable
+from merbench.api.control_characters import one_line, printable
 
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.api.printable import json_printable
+from merbench.api.control_characters import json_printable
 from merbench.terminal.messages import say as say
 from merbench.terminal.messages import say_command
 

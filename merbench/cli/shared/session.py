@@ -11,7 +11,7 @@ from merbench.terminal.messages import say, say_note
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
-    from merbench.api.material.lexicon import Lexicon
+    from merbench.api.material.word_vectors import Lexicon
     from merbench.bench.bench import Bench
     from merbench.bench.options import RunOptions
     from merbench.host.catalog import Catalog
@@ -54,6 +54,6 @@ class Session:
         return Bench(self.catalog, homes, options, say_note, RunProgress, self.disabled)
 
     def lexicon(self, names: tuple[str, ...], data: Path | None) -> Lexicon | None:
-        from merbench.data.word_vectors import open_lexicon
+        from merbench.data.word_vector_files import open_lexicon
 
         return open_lexicon(names, self.homes(data))

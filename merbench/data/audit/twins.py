@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merbench.api.material.lexicon import words_of
+from merbench.api.material.word_vectors import words_of
 
 LIKE = 0.7
 SHORT = 5

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from merbench.analyses.transfer import Further, Pair
     from merbench.api.material.corpus import Corpus
-    from merbench.api.material.lexicon import Lexicon
+    from merbench.api.material.word_vectors import Lexicon
     from merbench.bench.bench import Bench
     from merbench.engine.plan.plan import Plan, Request
     from merbench.report.scores.paired import Difference, Line
@@ -93,7 +93,7 @@ def pairs_of(sources: Sequence[str], targets: Sequence[str]) -> list[tuple[str, 
 def transferred(bench: Bench, pairs: Sequence[tuple[str, str]], ways: Ways) -> Transferred:
     """What the function and the command share. ``bench``: that of the first target."""
     from merbench.analyses.transfer import lines, pair
-    from merbench.data.word_vectors import open_lexicon
+    from merbench.data.word_vector_files import open_lexicon
     from merbench.report.scores.paired import compare
 
     corpora = {bench.corpus.name: bench.corpus}

@@ -73,7 +73,7 @@ def show(
     read on ``dataset`` (None = the control set), with ``text_tower`` as in ``run``. RequestError
     where there is no such model, or it cannot read that data set.
     """
-    from merbench.data.word_vectors import open_lexicon
+    from merbench.data.word_vector_files import open_lexicon
     from merbench.engine.plan.datasets import open_dataset
 
     homes_searched = homes(data)

@@ -111,7 +111,7 @@ def score(
 
 def scored(options: ScoreOptions, catalog: Catalog, homes: Sequence[Path]) -> ScoreResult:
     """What the function and the command share."""
-    from merbench.data.word_vectors import open_lexicon
+    from merbench.data.word_vector_files import open_lexicon
     from merbench.engine.plan.datasets import open_dataset
     from merbench.engine.plan.pick import pick
     from merbench.outside.about import check_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from merbench.api.printable import printable
+from merbench.api.control_characters import printable
 from merbench.report.exports.rows import exported_rows
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board

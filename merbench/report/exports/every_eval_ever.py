@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from merbench.api.printable import json_printable
+from merbench.api.control_characters import json_printable
 from merbench.report.exports.every_eval_ever_rows import samples
 from merbench.report.exports.rows import ExportedRow, exported_rows
 from merbench.report.folder.names import slug

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from merbench.api.printable import json_printable
+from merbench.api.control_characters import json_printable
 from merbench.report.exports.rows import ExportedRow, exported_rows
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board

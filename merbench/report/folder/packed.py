@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from merbench.api.printable import json_printable
+from merbench.api.control_characters import json_printable
 from merbench.results.records.record import Record
 
 

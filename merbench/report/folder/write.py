@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from merbench.api.control_characters import json_printable
 from merbench.api.errors import DataError
-from merbench.api.printable import json_printable
 from merbench.report.folder.extras import EXTRAS
 from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.folder.names import file_names

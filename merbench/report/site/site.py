@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from merbench.api.control_characters import printable
 from merbench.api.errors import DataError
-from merbench.api.printable import printable
 from merbench.report.folder.folder import Folder
 from merbench.report.pictures.board import pictures
 from merbench.report.pictures.kept import KeptPictures

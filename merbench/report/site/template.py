@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from merbench.api.printable import json_printable
+from merbench.api.control_characters import json_printable
 
 SHARED = {
     "style.css": ("style.css",),

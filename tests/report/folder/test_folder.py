@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from merbench.api import DataError
-from merbench.api.printable import printable
+from merbench.api.control_characters import printable
 from merbench.report.folder.names import folder_names, slug
 from merbench.report.folder.packed import pack, unpack
 from merbench.report.folder.read import read, tracks

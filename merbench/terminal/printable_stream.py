@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from typing import Any, TextIO
 
-from merbench.api.printable import printable
+from merbench.api.control_characters import printable
 
 
 class PrintableStream:

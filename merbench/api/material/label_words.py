@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.api.material.lexicon import Lexicon
 from merbench.api.material.types import LabelSpace
+from merbench.api.material.word_vectors import Lexicon
 
 TextForm = Literal["word", "template", "gloss", "word+gloss"]
 

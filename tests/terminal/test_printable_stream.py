@@ -11,11 +11,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from merbench.api.control_characters import json_printable, printable
 from merbench.api.events import Note
-from merbench.api.printable import json_printable, printable
 from merbench.terminal.console import PrintableConsole
 from merbench.terminal.messages import say_note
-from merbench.terminal.printable import PrintableStream
+from merbench.terminal.printable_stream import PrintableStream
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\x9b31mc\x7f\rd\u202ee"
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError, RequestError
-from merbench.api.material.lexicon import Lexicon, Vectors
+from merbench.api.material.word_vectors import Lexicon, Vectors
 from merbench.data.folder.arrays import Arrays
 
 SUFFIXES = (".npz", ".txt", ".vec")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from merbench.api import DataError, RequestError
-from merbench.data.word_vectors import offered_vectors, open_lexicon, read_vectors
+from merbench.data.word_vector_files import offered_vectors, open_lexicon, read_vectors
 
 TEXT = "the 1 2 3\ngood 4 5 6\nThe 7 8 9\nat home 0.5 -1e-1 2\n"
 WORDS = ("the", "good", "at home")
