@@ -20,18 +20,20 @@ def with_tower_rates(
     train: TrainConfig, parts: Mapping[str, Part], set_by_user: Set[tuple[str, str]]
 ) -> TrainConfig:
     """``train.lr_factors`` with ``FACTOR`` for the pretrained weights of each part that is tuned
-    because ``set_by_user`` has it ((slot, field) pairs), unless some are named there already.
+    because ``set_by_user`` has it ((slot, field) pairs), unless some are named there already; and
+    without the recipe's own rate for weights that the user has frozen.
     """
     rates = dict(train.lr_factors)
     for slot, part in parts.items():
-        trained_by_user = set_by_user & {(slot, "tuned"), (slot.partition(".")[0], "tuned")}
+        kind = slot.partition(".")[0]
         weights = getattr(part.factory, "weights_prefix", "")
-        if not (
-            trained_by_user and weights and getattr(part.config, "tuned", False) and part.pretrained
-        ):
+        if not (weights and part.pretrained and set_by_user & {(slot, "tuned"), (kind, "tuned")}):
             continue
-        owner = slot.replace("encoder.", "encoders.") if slot.startswith("encoder.") else slot
+        owner = slot.replace("encoder.", "encoders.") if kind == "encoder" else slot
         prefix = f"{owner}.{weights}"
-        if not any(prefix.startswith(known_prefix) for known_prefix in rates):
+        if not getattr(part.config, "tuned", False):
+            if ("train", "lr_factors") not in set_by_user:
+                rates.pop(prefix, None)
+        elif not any(prefix.startswith(known_prefix) for known_prefix in rates):
             rates[prefix] = FACTOR
     return train.model_copy(update={"lr_factors": rates})

@@ -70,24 +70,41 @@ def test_ablations_and_settings_go_over_the_tower(plan):
 
 
 def test_a_tower_that_the_user_tunes_learns_slowly(plan):
-    def rates(model, **settings):
-        return dict(plan(model, settings=settings).train.lr_factors)
-
-    assert rates("text-only") == {}
-    assert rates("text-only", **{"encoder.text.tuned": True}) == {"encoders.text.net.": 0.05}
+    assert _rates(plan, "text-only") == {}
+    assert _rates(plan, "text-only", **{"encoder.text.tuned": True}) == {"encoders.text.net.": 0.05}
     both = {"encoder.tuned": True, "label_encoder.tuned": True}
-    assert rates("merclip", **both) == {"encoders.text.net.": 0.05, "label_encoder.net.": 0.05}
+    assert _rates(plan, "merclip", **both) == {
+        "encoders.text.net.": 0.05,
+        "label_encoder.net.": 0.05,
+    }
     untrained = {"encoder.text.tuned": True, "encoder.text.pretrained": "random"}
-    assert rates("text-only", **untrained) == {}
+    assert _rates(plan, "text-only", **untrained) == {}
     for named in ("encoders.", "encoders.text.net."):
         by_hand = {"encoder.text.tuned": True, "train.lr_factors": {named: 0.3}}
-        assert rates("text-only", **by_hand) == {named: 0.3}
+        assert _rates(plan, "text-only", **by_hand) == {named: 0.3}
     # Recipes that tune the tower themselves have named its rate, or train all at one.
-    assert rates("self-mm") == {
+    assert _rates(plan, "self-mm") == {
         "encoders.text.net.": 0.05,
         "fusion.read.audio.": 5.0,
         "fusion.read.video.": 5.0,
     }
+
+
+def test_a_tower_that_the_user_freezes_has_no_rate(plan, catalog):
+    """Its weights are outside the model then, where a rate would name nothing."""
+    tuning = [n for n in catalog.names("recipe") if "encoders.text.net." in _rates(plan, n)]
+    assert len(tuning) > 10
+    for name in tuning:
+        frozen = _rates(plan, name, **{"encoder.text.tuned": False})
+        rest = _rates(plan, name)
+        del rest["encoders.text.net."]
+        assert frozen == rest, name
+    by_hand = {"encoder.text.tuned": False, "train.lr_factors": {"encoders.text.net.": 0.3}}
+    assert _rates(plan, "self-mm", **by_hand) == {"encoders.text.net.": 0.3}
+
+
+def _rates(plan, model, **settings):
+    return dict(plan(model, settings=settings).train.lr_factors)
 
 
 def test_a_tower_keeps_the_rates_that_a_recipe_has_for_its_other_parts(
