@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 import torch
 
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 from tests.forked import Forking
 from tests.tiny_runs import home, make, store  # noqa: F401 - fixtures of every room
 
@@ -119,7 +119,7 @@ def in_this_process(folder: Path, words, env):
         for name, value in {**environment(folder), **env}.items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["merbench", *words])
-        patch.setattr("merbench.host.manager.discover", discover_once)
+        patch.setattr("merbench.host.discovery.discover", discover_once)
         patch.chdir(folder)
         with pytest.raises(SystemExit) as stop:
             main()

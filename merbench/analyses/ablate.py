@@ -10,7 +10,7 @@ from typing import Any
 from merbench.api import MODALITIES, Ablation, Modality, Recipe, RequestError
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.plan.settings import overrides
-from merbench.report.scores.paired import Line, same
+from merbench.report.scores.paired_differences import Line, same
 from merbench.report.scores.rows.pooled_seeds import Scored
 
 FULL = "full"

@@ -16,7 +16,7 @@ from merbench.data.labels.sets import LabelSet
 from merbench.engine.model.compose import Composed
 from merbench.engine.plan.plan import Plan
 from merbench.engine.training.evaluate import predict
-from merbench.report.scores.paired import Line
+from merbench.report.scores.paired_differences import Line
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
 from merbench.runs.run import Machine

@@ -15,7 +15,7 @@ from merbench.api import Corpus
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.corrupt import Damage
 from merbench.engine.rows.missing import ANY
-from merbench.report.scores.paired import Line
+from merbench.report.scores.paired_differences import Line
 from merbench.report.scores.rows.pooled_seeds import summary
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store

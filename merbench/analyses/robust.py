@@ -15,7 +15,7 @@ from merbench.api import MODALITIES, Corpus, RequestError
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.corrupt import KINDS, Damage, damaged
 from merbench.engine.training.evaluate import predict
-from merbench.report.scores.paired import Line
+from merbench.report.scores.paired_differences import Line
 from merbench.report.scores.rows.pooled_seeds import by_seed, summary
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store

@@ -11,13 +11,13 @@ import numpy as np
 
 from merbench.analyses.trained import Readings, trained
 from merbench.api import Corpus, Lexicon, Modality, RequestError, Stream
-from merbench.data.join import joined
-from merbench.data.overlap import LEAST_WORDS, shared_in_training, without
+from merbench.data.dataset_overlap import LEAST_WORDS, shared_in_training, without
+from merbench.data.joined_train_rows import joined
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
-from merbench.report.scores.paired import Line
+from merbench.report.scores.paired_differences import Line
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store

@@ -179,7 +179,7 @@ class Bench:
         """Name -> records of the floors in the same track (those that can read what it offers), run
         where the store lacks them.
         """
-        from merbench.bench.recipes import floors_along
+        from merbench.bench.floors import floors_along
         from merbench.engine.plan.plan import Request
 
         records = {}
@@ -212,7 +212,7 @@ class Bench:
 
     def optimum(self, plan: Plan) -> Optimum | None:
         """The best possible predictors on the same test rows where the law of the data is known."""
-        from merbench.bench.optimum import optimum
+        from merbench.bench.best_predictors import optimum
         from merbench.report.tables.board import Optimum
 
         scored = optimum(self.corpus, plan.spec.task, plan.spec.protocol, plan.track.streams)

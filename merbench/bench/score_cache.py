@@ -10,7 +10,7 @@ from merbench.data.encoder_cache.cache import cache_home
 from merbench.report.scores.cache import Cache
 
 if TYPE_CHECKING:
-    from merbench.report.pictures.kept import KeptPictures
+    from merbench.report.pictures.picture_cache import KeptPictures
 
 
 def score_cache(store: Path) -> Cache:
@@ -25,7 +25,9 @@ def cache_in(folder: Path) -> Cache:
 
 def kept_pictures() -> KeptPictures:
     """In the user's cache, whatever folder they were drawn for."""
-    from merbench.report.pictures.kept import KeptPictures  # and matplotlib, which takes long
+    from merbench.report.pictures.picture_cache import (
+        KeptPictures,  # and matplotlib, which takes long
+    )
 
     return KeptPictures(cache_home(os.environ) / "pictures", _parsed_code())
 

@@ -17,7 +17,7 @@ from merbench.cli import builtin
 from merbench.cli.shared.completion import Fish
 from merbench.cli.shared.groups import Program, session_of
 from merbench.cli.shared.standard_output import abandon_output, can_flush, flush_output
-from merbench.host.manager import builtin as declared_builtin
+from merbench.host.discovery import builtin as declared_builtin
 from merbench.terminal.messages import say
 from merbench.terminal.printable_stream import PrintableStream
 

@@ -30,15 +30,15 @@ from merbench.engine.checks.data import (
 )
 from merbench.engine.checks.parts import check_cacheable, check_parts
 from merbench.engine.checks.stages import check_stages
-from merbench.engine.identity import contents_of, material_of, spec_of, track_of
 from merbench.engine.plan import text_tower
-from merbench.engine.plan.goal import Goal, choose_goal
 from merbench.engine.plan.plan import Part, Plan, Request, Setup
 from merbench.engine.plan.settings import SINGLE, Settings
 from merbench.engine.plan.stages import declared_stages, settings_of, settle
 from merbench.engine.plan.start_weights import check_seen
+from merbench.engine.plan.task_and_protocol import Goal, choose_goal
 from merbench.engine.plan.tower_rates import with_tower_rates
 from merbench.engine.rows import hidden_labels, missing
+from merbench.engine.run_id_and_track import contents_of, material_of, spec_of, track_of
 from merbench.host.catalog import Catalog
 from merbench.results.metrics import TaskMetrics, choose_thresholds
 from merbench.results.records.record import INITIAL

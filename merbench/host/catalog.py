@@ -13,8 +13,8 @@ from merbench.api.declarations.metrics import MetricDef
 from merbench.api.declarations.recipe import Recipe
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import RequestError
-from merbench.host.imports import off_stdout
-from merbench.host.manager import Declaration, Plugin, kind_of
+from merbench.host.discovery import Declaration, Plugin, kind_of
+from merbench.host.guarded_imports import off_stdout
 from merbench.results.metrics import BUILT_IN, Registry
 
 

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 
-from merbench.host.imports import SECONDS
+from merbench.host.guarded_imports import SECONDS
 
 PATIENCE = 2 * SECONDS + 5
 """Seconds: its import and its hooks have a limit each, which most of what hangs keeps."""

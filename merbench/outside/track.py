@@ -8,8 +8,8 @@ from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus
 from merbench.api.material.types import MODALITIES
 from merbench.api.material.word_vectors import Lexicon
+from merbench.data.dataset_hash import revision
 from merbench.data.leaking_streams import leaking_rows
-from merbench.data.revision import revision
 from merbench.engine.plan.text_tower import tower_weights
 from merbench.host.catalog import Catalog, unknown
 from merbench.results.records.outside import UNKNOWN, About

@@ -7,7 +7,7 @@ from itertools import count, takewhile
 from pathlib import Path
 
 from merbench.api import Corpus, RequestError
-from merbench.data.revision import revision
+from merbench.data.dataset_hash import revision
 from merbench.engine.plan.start_weights import Seen, Start
 from merbench.results.records.record import Record
 from merbench.results.spec import run_id, series

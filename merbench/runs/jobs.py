@@ -12,8 +12,8 @@ from merbench.engine.rows.encode import fixed
 from merbench.results.records.provenance import describe
 from merbench.results.records.record import Record
 from merbench.results.store.claims import Claims
-from merbench.runs.one import run_one
-from merbench.runs.work import Work
+from merbench.runs.one_run import run_one
+from merbench.runs.runs_of_a_plan import Work
 
 T = TypeVar("T")
 

@@ -15,9 +15,9 @@ from merbench.results.store.store import Store
 from merbench.runs.events import run_done
 from merbench.runs.jobs import side_by_side
 from merbench.runs.machine import Machine as Machine
-from merbench.runs.one import run_one
-from merbench.runs.together import run_together
-from merbench.runs.work import Work
+from merbench.runs.one_run import run_one
+from merbench.runs.runs_of_a_plan import Work
+from merbench.runs.stacked_seeds import run_together
 
 
 def run(

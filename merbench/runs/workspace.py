@@ -17,7 +17,7 @@ from merbench.engine.plan.datasets import open_dataset
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.host.catalog import Catalog
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 
 
 @dataclass(frozen=True)

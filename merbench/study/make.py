@@ -19,8 +19,8 @@ from merbench.results.store.claims import Claims
 from merbench.results.store.store import Store
 from merbench.runs.jobs import warm
 from merbench.runs.machine import Machine
-from merbench.runs.one import run_one
-from merbench.runs.work import Work
+from merbench.runs.one_run import run_one
+from merbench.runs.runs_of_a_plan import Work
 from merbench.runs.workspace import Workspace
 from merbench.study.layout import PlannedRun
 

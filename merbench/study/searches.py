@@ -13,8 +13,8 @@ from merbench.runs.machine import Machine
 from merbench.runs.workspace import Workspace
 from merbench.study.file import Tuning
 from merbench.tuning.search import tune
+from merbench.tuning.search_space import fixed_by, space_of
 from merbench.tuning.shared_search import SearchConfig, SearchResult, is_begun, join
-from merbench.tuning.space import fixed_by, space_of
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     # Imports torch: only where a test asks for it.
     from merbench.host.catalog import Catalog
-    from merbench.host.manager import discover
+    from merbench.host.discovery import discover
     from merbench.testing.checks import checks_of
 
     marks = metafunc.definition.iter_markers("merbench_plugin")

@@ -18,7 +18,7 @@ from merbench.engine.plan.plan import Plan, Request
 from merbench.results.spec import canonical
 from merbench.results.store.store import Store
 from merbench.tuning.retries import END, PLANNED, Ledger
-from merbench.tuning.space import Space, fixed_by, space_of
+from merbench.tuning.search_space import Space, fixed_by, space_of
 from merbench.tuning.storage import journal_of, open_storage
 
 if TYPE_CHECKING:

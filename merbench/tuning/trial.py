@@ -26,8 +26,8 @@ from merbench.runs.failures import reason_of
 from merbench.runs.machine import Machine
 from merbench.runs.scoring import score_valid
 from merbench.tuning.retries import END, IMPOSSIBLE, PLANNED
+from merbench.tuning.search_space import settle
 from merbench.tuning.shared_search import SharedSearch
-from merbench.tuning.space import settle
 from merbench.tuning.worker import Worker
 
 

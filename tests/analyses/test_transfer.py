@@ -17,10 +17,10 @@ from sklearn.metrics import mean_absolute_error
 from merbench.analyses.transfer import as_it_is, finetuned, lines, pair, together
 from merbench.api import RequestError, words_of
 from merbench.api.events import WeightsLoaded
-from merbench.bench.truth import corpus_of
-from merbench.data.join import joined
-from merbench.data.overlap import shared, without
-from merbench.data.revision import revision
+from merbench.bench.own_labels import corpus_of
+from merbench.data.dataset_hash import revision
+from merbench.data.dataset_overlap import shared, without
+from merbench.data.joined_train_rows import joined
 from merbench.engine.model.initial_weights import weights_of_run
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve

@@ -7,7 +7,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from merbench.report.folder.written import FILE, replace_written, written
+from merbench.report.folder.written_files import FILE, replace_written, written
 from merbench.results.store.store import Store
 from tests.attack.attack import Attack, Draws, Tries
 from tests.report.made import record, spec

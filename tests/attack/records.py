@@ -12,7 +12,7 @@ from typing import Any
 from merbench.api.errors import MerbenchError
 from merbench.report.folder.packed import pack, unpack
 from merbench.report.scores.rows.entries import collect
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.results.store.store import Store
 from tests.attack.attack import Attack, Draws, Tries
 from tests.report.made import record, spec

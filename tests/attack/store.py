@@ -14,7 +14,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from merbench.api.errors import MerbenchError
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.results.records.sealed import seal
 from merbench.results.store.merge import merge
 from merbench.results.store.store import DAMAGE, Store

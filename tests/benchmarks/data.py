@@ -10,7 +10,7 @@ from pathlib import Path
 
 from merbench.engine.plan.datasets import open_dataset
 from merbench.host.catalog import Catalog
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 
 
 def measure(repeats: int) -> Iterator[tuple[str, str, str]]:

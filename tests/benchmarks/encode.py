@@ -21,7 +21,7 @@ from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.engine.rows.encode import encoded
 from merbench.host.catalog import Catalog
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 from merbench.testing import tiny
 from tests.clips import write_clip
 

@@ -16,7 +16,7 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training.optimise import make_optimiser, make_schedule
 from merbench.engine.training.train import fit
 from merbench.host.catalog import Catalog
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 
 EPOCHS = 3
 

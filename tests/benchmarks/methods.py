@@ -23,7 +23,7 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training.optimise import make_optimiser
 from merbench.engine.training.passes import Learning, Passes
 from merbench.host.catalog import Catalog
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 from merbench.testing import tiny
 
 TRAIN = 1284

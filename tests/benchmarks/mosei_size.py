@@ -27,7 +27,7 @@ from merbench.engine.resolve import resolve
 from merbench.engine.plan.datasets import open_dataset
 from merbench.engine.rows.splits import Fold
 from merbench.host.catalog import Catalog
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 from pathlib import Path
 catalog = Catalog(discover())
 def held():

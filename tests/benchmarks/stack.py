@@ -20,7 +20,7 @@ from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.stacked.modules import CannotStackError
 from merbench.host.catalog import Catalog
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 from merbench.results.store.store import Store
 from merbench.runs.run import Machine, run
 from merbench.testing import tiny

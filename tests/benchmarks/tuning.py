@@ -14,7 +14,7 @@ import torch
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.host.catalog import Catalog
-from merbench.host.manager import discover
+from merbench.host.discovery import discover
 from merbench.results.store.store import Store
 from merbench.runs.machine import Machine
 from merbench.testing import tiny

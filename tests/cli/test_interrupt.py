@@ -57,16 +57,16 @@ def forked(words: tuple[str, ...], folder: Path) -> multiprocessing.Process:
 
     def command():
         from merbench.cli.main import main
-        from merbench.runs import one
+        from merbench.runs import one_run
 
-        train = one._train
+        train = one_run._train
 
         def only_two_seeds(work, seed, *more):
             while seed > 1:
                 time.sleep(1)
             return train(work, seed, *more)
 
-        one._train = only_two_seeds
+        one_run._train = only_two_seeds
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in [name for name in os.environ if name.startswith("MERBENCH_")]:

@@ -10,14 +10,14 @@ import pytest
 
 import merbench as api
 from merbench.api import DataError
-from merbench.bench.truth import truth_of
+from merbench.bench.own_labels import truth_of
 from merbench.cli.look.leaderboard.studies import left_out
 from merbench.cli.shared.session import Session
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.functions.look.catalogue import load_dataset
 from merbench.report.folder.folder import Folder
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.results.store.store import Store
 from tests.report.made import corpus, put, record, spec
 
@@ -230,7 +230,7 @@ def test_a_track_that_names_what_the_data_lack_is_told(named, what):
 
 def test_streams_are_hashed_once_for_all_runs_that_read_them(monkeypatch):
     hashed = []
-    monkeypatch.setattr("merbench.data.revision.revision", lambda *what: hashed.append(what))
+    monkeypatch.setattr("merbench.data.dataset_hash.revision", lambda *what: hashed.append(what))
     track = record(0, 0.5, spec())[0].track
     content = truth_of(Session().catalog, corpus(), track, with_optimum=False).content
     for streams in ((), ("audio.x",), (), ("audio.x",)):

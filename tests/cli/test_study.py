@@ -10,7 +10,7 @@ import pytest
 from merbench.cli.measure.study.progress import StudyProgress
 from merbench.results.store.claims import Holder
 from merbench.results.store.store import Store
-from merbench.runs import one
+from merbench.runs import one_run
 from tests.conftest import loads
 from tests.tiny_runs import STUDY
 
@@ -48,7 +48,7 @@ def test_a_failed_run_ends_with_1_and_is_told(study, monkeypatch):
     def learn(plan, problem, fold, seed, *more):
         raise ArithmeticError("the loss is not finite")
 
-    monkeypatch.setattr(one, "learn", learn)
+    monkeypatch.setattr(one_run, "learn", learn)
     result = study("run", "--json")
     assert result.returncode == 1 and loads(result.stdout)["failed"] == 3
     assert result.stderr.count("the loss is not finite") >= 3 and "Traceback" not in result.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.cli.look.compare.every_pair import _cell
-from merbench.report.scores.paired import Difference
+from merbench.report.scores.paired_differences import Difference
 
 ACCURACY = MetricFacts(
     name="acc2", title="Acc-2", summary="", higher_is_better=True, digits=1, scale=100

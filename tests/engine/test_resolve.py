@@ -275,7 +275,7 @@ def with_clips(corpus, *offered):
 
 
 def test_a_recipe_may_choose_by_all_the_streams_that_are_offered(plan, corpus, monkeypatch):
-    monkeypatch.setattr("merbench.engine.identity.revision", lambda *_: "")
+    monkeypatch.setattr("merbench.engine.run_id_and_track.revision", lambda *_: "")
     untrained = {"label_encoder.pretrained": "random", "encoder.pretrained": "random"}
 
     def parts(*offered, **request):

@@ -9,7 +9,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin
+from merbench.host.discovery import Plugin
 from merbench.results.spec import run_id
 from merbench.testing import tiny
 

@@ -13,14 +13,14 @@ import pytest
 from safetensors.numpy import load, save
 
 from merbench.api import DataError, RequestError, RunError
-from merbench.bench.from_python import catalog
+from merbench.bench.python_session import catalog
 from merbench.functions.look.pull import pulled
 from merbench.functions.look.pull_source import opened_source
 from merbench.report.folder.read import tracks
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.results.store.store import Store
 from tests.report.made import corpus, put, put_board, record, spec
 

@@ -25,9 +25,9 @@ from merbench.api import (
     Stage,
     View,
 )
-from merbench.host import imports
+from merbench.host import guarded_imports
 from merbench.host.catalog import Catalog
-from merbench.host.manager import DeclarationError, Plugin, checked, discover
+from merbench.host.discovery import DeclarationError, Plugin, checked, discover
 from tests.conftest import FIXTURES, loads
 from tests.tiny_runs import SAMPLE
 
@@ -318,9 +318,9 @@ def _hangs():
     [(_exits, 300, "SystemExit"), (_hangs, 0.2, r"its hooks were not over after 0\.2 s")],
 )
 def test_hooks_that_exit_or_hang_break_their_plugin_alone(monkeypatch, declare, seconds, sentence):
-    import merbench.host.manager as manager
+    from merbench.host import discovery
 
-    monkeypatch.setattr(manager, "guarded", partial(imports.guarded, seconds=seconds))
+    monkeypatch.setattr(discovery, "guarded", partial(guarded_imports.guarded, seconds=seconds))
     install_here(monkeypatch, declare)
     (plugin,) = discover()
     assert re.search(sentence, plugin.error or "") and not plugin.declarations
@@ -351,8 +351,8 @@ def install_here(monkeypatch, declare, commands=False):
     """A plugin whose hook is ``declare``, as if it were installed."""
     from types import ModuleType, SimpleNamespace
 
-    import merbench.host.manager as manager
     from merbench.api import hookimpl
+    from merbench.host import discovery
 
     module = ModuleType("odd")
     hook = "merbench_commands" if commands else "merbench_components"
@@ -361,7 +361,7 @@ def install_here(monkeypatch, declare, commands=False):
     entry = SimpleNamespace(
         name="odd", dist=dist, load=lambda: module, module="odd", group="merbench"
     )
-    monkeypatch.setattr(manager, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [entry])
 
 
 def test_strict_discovery_raises_for_a_plugin_that_yields_nonsense(monkeypatch):

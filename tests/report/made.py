@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Corpus, LabelSpace, Protocol, Split, Stream, Task, TrainConfig
-from merbench.data.revision import revision
+from merbench.data.dataset_hash import revision
 from merbench.report.folder.write import unwritten, write
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.predictions import Predictions

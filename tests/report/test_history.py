@@ -12,7 +12,7 @@ import pytest
 
 import merbench as api
 from merbench.api import RequestError
-from merbench.bench.from_python import catalog
+from merbench.bench.python_session import catalog
 from merbench.cli.look.leaderboard.rejected import refuse_unexplained
 from merbench.functions.look.pull import pulled
 from merbench.report.folder.read import read, titled
@@ -20,9 +20,9 @@ from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.compare import side
 from merbench.report.scores.rows.entries import collect
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.report.site.board_page.page import board_page
-from merbench.report.tables.sheet import as_json, sheet
+from merbench.report.tables.board_sheet import as_json, sheet
 from merbench.report.tables.tidy import tidy
 from merbench.report.verify.board import check_rows
 from merbench.results.store.corrections import Correction, by_old_run, digest, faults, original

@@ -18,7 +18,7 @@ from merbench.data.folder.manifest import FILE as MANIFEST
 from merbench.data.folder.manifest import read_manifest
 from merbench.data.intake.fetch.download import PartialFile
 from merbench.data.streams.content_hash import Known
-from merbench.report.pictures.kept import KeptPictures
+from merbench.report.pictures.picture_cache import KeptPictures
 from merbench.report.scores.cache import Cache
 from merbench.results import files
 from merbench.results.code_digest import code_digest

@@ -55,7 +55,7 @@ def test_a_failed_run_is_recorded_and_the_rest_go_on(make, store):
 
 
 def test_a_process_that_dies_takes_only_its_own_run_with_it(make, store, monkeypatch):
-    import merbench.runs.one as module
+    import merbench.runs.one_run as module
 
     plan, corpus = make()
     sound = module.learn
@@ -81,7 +81,7 @@ def test_a_process_that_dies_takes_only_its_own_run_with_it(make, store, monkeyp
 
 
 def test_what_is_wrong_with_the_request_is_told_as_without_jobs(make, store, monkeypatch):
-    import merbench.runs.one as module
+    import merbench.runs.one_run as module
 
     def refuses(*words):
         raise RequestError("no row is known")

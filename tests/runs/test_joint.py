@@ -24,7 +24,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import predict
-from merbench.report.scores.paired import Line, differences
+from merbench.report.scores.paired_differences import Line, differences
 from merbench.report.scores.rows.pooled_seeds import by_seed
 from merbench.report.scores.statistics.intervals import paired_interval
 from merbench.results.metrics import BUILT_IN

@@ -116,7 +116,7 @@ def test_a_failed_run_is_recorded_the_rest_go_on_and_it_is_tried_again(make, sto
 def test_a_run_that_is_forced_and_fails_is_told_and_leaves_the_finished_one(
     make, store, monkeypatch, jobs
 ):
-    import merbench.runs.one as module
+    import merbench.runs.one_run as module
 
     def fails(*words):
         raise RuntimeError("out of memory")

@@ -17,7 +17,7 @@ import pytest
 from merbench.api import pool
 from merbench.results.store.claims import Claims
 from merbench.results.store.store import Store
-from merbench.runs import one
+from merbench.runs import one_run
 from merbench.runs.run import run
 from merbench.runs.workspace import Sources, Workspace
 from merbench.study.file import read_study
@@ -64,14 +64,14 @@ class Laid:
 @pytest.fixture
 def lay(tmp_path, home, catalog, store, monkeypatch):
     log = tmp_path / "log"
-    sound = one._train
+    sound = one_run._train
 
     def logged(work, seed, split, *more):
         with log.open("a") as file:
             file.write(f"{work.run_id(seed, split)}\n")
         return sound(work, seed, split, *more)
 
-    monkeypatch.setattr(one, "_train", logged)
+    monkeypatch.setattr(one_run, "_train", logged)
 
     def lay(text: str = STUDY) -> Laid:
         (tmp_path / "S.toml").write_text(text)
@@ -127,7 +127,7 @@ def test_two_that_work_on_one_store_make_each_run_once(lay):
 def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
     study = lay(SMALL)
     errors = {0: KeyError("odd"), 1: RuntimeError("CUDA out of memory"), 2: None}
-    sound = one.learn
+    sound = one_run.learn
 
     def learn(plan, problem, fold, seed, *more):
         if plan.spec.model == "lmf" and errors[seed]:
@@ -136,7 +136,7 @@ def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
             os.kill(os.getpid(), signal.SIGKILL)
         return sound(plan, problem, fold, seed, *more)
 
-    monkeypatch.setattr(one, "learn", learn)
+    monkeypatch.setattr(one_run, "learn", learn)
     ended = study.go()
     failed = {
         (e.run.request.model, e.run.seed): e.record.error
@@ -156,7 +156,7 @@ def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
         (1, 2, 0),
         (2, 1, 0),
     ]
-    monkeypatch.setattr(one, "learn", sound)
+    monkeypatch.setattr(one_run, "learn", sound)
     assert {e.how for e in study.go().values()} == {"done"}, (
         "what failed is tried again when it is asked for again"
     )

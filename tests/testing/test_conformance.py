@@ -24,7 +24,7 @@ from merbench.api import (
     masked_mean,
 )
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin
+from merbench.host.discovery import Plugin
 from merbench.testing.checks import check_plugin, checks_of
 from merbench.testing.verdict import Check, Skip
 

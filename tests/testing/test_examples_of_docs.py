@@ -24,7 +24,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin, checked
+from merbench.host.discovery import Plugin, checked
 from merbench.testing import tiny
 from merbench.testing.recipes.trained import trained
 

@@ -30,7 +30,7 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin
+from merbench.host.discovery import Plugin
 from merbench.results.store.store import Store
 from merbench.testing import tiny
 from merbench.testing.checks import checks_of

@@ -20,8 +20,8 @@ from merbench.engine.resolve import resolve
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.testing import tiny
 from merbench.tuning.search import tune
+from merbench.tuning.search_space import fixed_by, settle, space_of
 from merbench.tuning.shared_search import SearchConfig, SearchResult, join
-from merbench.tuning.space import fixed_by, settle, space_of
 from tests.tiny_runs import MACHINE, in_folds
 
 TUNED = ("text-only", "late-fusion-dnn", "tfn", "lmf", "mult", "early-fusion-lstm", "merclip")

@@ -218,7 +218,7 @@ class Corpus:
 
     @cached_property
     def known_revisions(self) -> dict[tuple[str, ...], str]:
-        """Content hashes that ``merbench.data.revision`` has computed, by what they are of."""
+        """Content hashes that ``merbench.data.dataset_hash`` has computed, by what they are of."""
         return {}
 
     @cached_property

@@ -45,9 +45,9 @@ def command(
     Example: merbench ensemble merclip tfn --dataset mosi --track standard
              merbench ensemble 0123456789abcdef fedcba9876543210
     """
-    from merbench.cli.shared.lines import show_lines
+    from merbench.cli.shared.scores_and_differences import show_lines
     from merbench.functions.ask.ensemble import ensembled
-    from merbench.report.scores.paired import lines_as_json
+    from merbench.report.scores.paired_differences import lines_as_json
 
     averaged = ensembled(runs, store, dataset, track, session.catalog, say)
     lines, differences = averaged.lines, averaged.differences

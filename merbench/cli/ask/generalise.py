@@ -19,7 +19,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.functions.ask.generalise import GeneralisedModels
-    from merbench.report.scores.paired import Line
+    from merbench.report.scores.paired_differences import Line
     from merbench.results.metrics import TaskMetrics
 
 
@@ -61,7 +61,7 @@ def command(
              merbench generalise --model merclip,tfn --dataset sample --labels FILE --json
     """
     from merbench.analyses.generalise import OWN
-    from merbench.cli.shared.lines import show_lines
+    from merbench.cli.shared.scores_and_differences import show_lines
     from merbench.functions.ask.generalise import generalised
 
     options = gather((), **parsed)
@@ -82,7 +82,7 @@ def command(
 
 
 def _as_json(models: GeneralisedModels) -> dict[str, Any]:
-    from merbench.report.scores.paired import lines_as_json
+    from merbench.report.scores.paired_differences import lines_as_json
 
     return {
         "track": models.track.model_dump(mode="json"),

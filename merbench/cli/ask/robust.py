@@ -111,8 +111,8 @@ def _damages(
 ) -> None:
     from merbench.analyses.robust import curve_names, curves, parse, robust, title
     from merbench.api.errors import RequestError
-    from merbench.cli.shared.lines import show_lines
-    from merbench.report.scores.paired import compare, lines_as_json
+    from merbench.cli.shared.scores_and_differences import show_lines
+    from merbench.report.scores.paired_differences import compare, lines_as_json
 
     cases = list({title(case): case for text in damages for case in parse(text)}.values())
     if plot and not curve_names(cases):

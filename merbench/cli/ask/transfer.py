@@ -94,8 +94,8 @@ def _names(text: str) -> list[str]:
 
 
 def _report(options: RunOptions, targets: str, outcome: Transferred) -> None:
-    from merbench.cli.shared.lines import show_lines
-    from merbench.report.scores.paired import lines_as_json
+    from merbench.cli.shared.scores_and_differences import show_lines
+    from merbench.report.scores.paired_differences import lines_as_json
 
     if options.as_json:
         lines = lines_as_json(outcome.lines, outcome.differences)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from merbench.api import Config
     from merbench.api.forms import Form
     from merbench.data.folder.manifest import Origin
-    from merbench.data.intake.choice import Choice
+    from merbench.data.intake.stream_choice import Choice
 
 
 @click.command("add")
@@ -88,7 +88,7 @@ def command(
 
 def _choice(renamed: tuple[str, ...], without: tuple[str, ...]) -> Choice:
     from merbench.api.errors import RequestError
-    from merbench.data.intake.choice import Choice
+    from merbench.data.intake.stream_choice import Choice
 
     pairs = [text.partition("=") for text in renamed]
     for text, (old, _, new) in zip(renamed, pairs, strict=True):

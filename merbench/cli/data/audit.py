@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from merbench.data.audit.audit import Audit
+    from merbench.data.audit.feature_values import Values
     from merbench.data.audit.labels import Labels
     from merbench.data.audit.leaks import Probed
     from merbench.data.audit.streams import Streamed
-    from merbench.data.audit.values import Values
 
 MISSING = "–"
 

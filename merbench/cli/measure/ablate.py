@@ -110,8 +110,8 @@ def _report(
     reasons: Mapping[str, str],
 ) -> None:
     from merbench.analyses.ablate import FULL, lines
-    from merbench.cli.shared.lines import show_lines
-    from merbench.report.scores.paired import compare, lines_as_json
+    from merbench.cli.shared.scores_and_differences import show_lines
+    from merbench.report.scores.paired_differences import compare, lines_as_json
     from merbench.report.scores.rows.pooled_seeds import summary
     from merbench.report.scores.statistics.means import summaries_as_json
 

@@ -50,7 +50,7 @@ def complete_dataset(
 
 
 def _catalog() -> Catalog:
-    from merbench.bench.from_python import catalog
+    from merbench.bench.python_session import catalog
 
     return catalog()
 

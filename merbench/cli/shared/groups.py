@@ -12,7 +12,7 @@ import click
 
 from merbench.api.declarations.command import Command, CommandGroup
 from merbench.api.errors import RequestError
-from merbench.host.imports import off_stdout
+from merbench.host.guarded_imports import off_stdout
 
 if TYPE_CHECKING:
     from merbench.cli.shared.session import Session

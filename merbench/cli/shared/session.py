@@ -27,7 +27,7 @@ class Session:
     def catalog(self) -> Catalog:
         """Every plugin's declarations. A broken plugin costs one line on stderr."""
         from merbench.host.catalog import Catalog
-        from merbench.host.manager import discover
+        from merbench.host.discovery import discover
 
         catalog = Catalog(discover(self.disabled))
         for warning in catalog.warnings:

@@ -15,14 +15,14 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus
 from merbench.data.audit.characters import odd_characters
+from merbench.data.audit.duplicate_rows import ids_alike, rows_labelled_twice, texts_alike
+from merbench.data.audit.feature_values import scan
 from merbench.data.audit.findings import Finding
 from merbench.data.audit.labels import Labels, label_gaps, labels_of_splits
 from merbench.data.audit.leaks import probe_streams
-from merbench.data.audit.parts import groups_of, shared_groups, shared_videos
-from merbench.data.audit.same_rows import ids_alike, rows_labelled_twice, texts_alike
+from merbench.data.audit.near_duplicate_texts import twins
+from merbench.data.audit.split_overlap import groups_of, shared_groups, shared_videos
 from merbench.data.audit.streams import Streamed, leak_findings, stream_facts, value_findings
-from merbench.data.audit.twins import twins
-from merbench.data.audit.values import scan
 from merbench.data.word_times import words_elsewhere
 
 

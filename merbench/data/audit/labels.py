@@ -9,7 +9,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus
 from merbench.data.audit.findings import Finding
-from merbench.data.audit.parts import Groups
+from merbench.data.audit.split_overlap import Groups
 from merbench.data.labels.histogram import histogram
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus, Stream, Task
 from merbench.data.audit.bimodality import Null, fit_mixture, one_mode
-from merbench.data.audit.probe import WIDEST, centred, correlation, narrowed, probe, voices
+from merbench.data.audit.linear_probe import WIDEST, centred, correlation, narrowed, probe, voices
 from merbench.data.words import as_words
 
 ALPHA = 0.001

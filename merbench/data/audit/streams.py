@@ -11,10 +11,10 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus, Stream
 from merbench.api.plural import are, count_of, have
+from merbench.data.audit.feature_values import Values
 from merbench.data.audit.findings import Finding
 from merbench.data.audit.leaks import Probed
-from merbench.data.audit.parts import Groups
-from merbench.data.audit.values import Values
+from merbench.data.audit.split_overlap import Groups
 from merbench.data.first_few import first_few
 from merbench.data.leaking_streams import leaking_rows
 

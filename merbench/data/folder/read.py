@@ -82,11 +82,11 @@ import numpy as np
 from merbench.api.material.corpus import Corpus, Task
 from merbench.api.material.label_words import SENTIMENT, usual_glosses
 from merbench.api.material.types import LabelSpace
+from merbench.data.duplicate_segments import times_of
 from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.protocols import group_cells, read_protocol
 from merbench.data.folder.streams import TableFiles, strings
 from merbench.data.folder.toml_section import Section, read_toml
-from merbench.data.same_segment import times_of
 from merbench.data.streams.valid_steps import count_not_finite
 
 FILE = "dataset.toml"

@@ -19,11 +19,11 @@ from merbench.data.folder.label_table import read_table
 from merbench.data.folder.manifest import Manifest, Origin, read_manifest
 from merbench.data.folder.read import FILE, read_folder
 from merbench.data.folder.toml_section import Section, read_toml
-from merbench.data.intake.choice import Choice
-from merbench.data.intake.contents import contents
-from merbench.data.intake.job import alone, job_of, start_job
+from merbench.data.intake.lock_and_resume import alone, job_of, start_job
 from merbench.data.intake.rows.source import Described
 from merbench.data.intake.sink import LABELS, Bundle, StreamExistsError, Watch
+from merbench.data.intake.stream_choice import Choice
+from merbench.data.intake.unknown_source import contents
 from merbench.data.word_times import words_elsewhere
 from merbench.results.files import inside, missing_folders, remove_empty, write_atomic
 

@@ -29,11 +29,11 @@ from merbench.data.folder.manifest import (
     sha256_of,
 )
 from merbench.data.folder.stream_file import SUFFIX
-from merbench.data.intake.choice import Choice, ChosenNames
 from merbench.data.intake.description import extended_description, new_description
 from merbench.data.intake.from_folder import take_folder
 from merbench.data.intake.rows.join import as_csv
 from merbench.data.intake.rows.source import Described, SourceRows
+from merbench.data.intake.stream_choice import Choice, ChosenNames
 from merbench.data.intake.writers.copies import CopiedFiles
 from merbench.data.intake.writers.features import ValuesFile
 from merbench.data.intake.writers.finished import FinishedParts

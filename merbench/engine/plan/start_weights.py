@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api import Corpus, Protocol, RequestError
-from merbench.data.join import JOIN
-from merbench.data.overlap import shared
+from merbench.data.dataset_overlap import shared
+from merbench.data.joined_train_rows import JOIN
 
 """Their name among a track's ``pretrained``, and among its ``leaks`` where they have seen evaluated
 rows.

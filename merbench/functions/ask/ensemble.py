@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import catalog
 from merbench.bench.python_function import python_function
-from merbench.functions.lines import lines_frame
+from merbench.bench.python_session import catalog
+from merbench.functions.scores_and_differences import lines_frame
 from merbench.terminal.messages import say
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from merbench.host.catalog import Catalog
-    from merbench.report.scores.paired import Difference, Line
+    from merbench.report.scores.paired_differences import Difference, Line
     from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.rows.pooled_seeds import Scored
     from merbench.results.metrics import TaskMetrics
@@ -70,13 +70,13 @@ def ensembled(
 ) -> Ensemble:
     """What the function and the command share."""
     from merbench.analyses.ensemble import members
-    from merbench.bench.recipes import floors
+    from merbench.bench.floors import floors
     from merbench.report.scores.compare import Side, together
-    from merbench.report.scores.no_run import no_run
-    from merbench.report.scores.paired import correct, differences
+    from merbench.report.scores.missing_runs import no_run
+    from merbench.report.scores.paired_differences import correct, differences
     from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.rows.pooled_seeds import by_seed
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.store import Store
 
     if not runs:
@@ -104,7 +104,7 @@ def ensembled(
 def _lines(scored: Mapping[str, Mapping[int, Scored]]) -> tuple[list[Line], dict[int, Scored]]:
     """A line for each member and for the means; and the mean over members, seed by seed."""
     from merbench.analyses.ensemble import mean, seed_by_seed
-    from merbench.report.scores.paired import Line
+    from merbench.report.scores.paired_differences import Line
 
     lines = [Line(name, seeds) for name, seeds in scored.items()]
     averaged = seed_by_seed(scored)
@@ -135,7 +135,7 @@ def _caveats(first_runs: Mapping[str, Record]) -> list[str]:
 
 def _named(run: str, boards: Sequence[Board], store: Store) -> Record:
     """A run of the row of that name, or the run of that id."""
-    from merbench.report.scores.no_run import no_row
+    from merbench.report.scores.missing_runs import no_row
     from merbench.report.scores.rows.entries import rows_named
 
     entries = [e for board in boards for e in board.entries]

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
-from merbench.functions.lines import lines_frame
+from merbench.bench.python_session import open_bench
+from merbench.functions.scores_and_differences import lines_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from merbench.bench.bench import Bench
     from merbench.data.labels.sets import LabelSet
-    from merbench.report.scores.paired import Difference, Line
+    from merbench.report.scores.paired_differences import Difference, Line
     from merbench.results.metrics import TaskMetrics
     from merbench.results.records.record import Track
 
@@ -72,7 +72,7 @@ def generalised(
     """What the function and the command share."""
     from merbench.analyses.generalise import generalise, why_not
     from merbench.data.labels.sets import read_label_sets
-    from merbench.report.scores.paired import compare
+    from merbench.report.scores.paired_differences import compare
 
     plans = bench.contenders(ablations)
     first = next(iter(plans.values()))

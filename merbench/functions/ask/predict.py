@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
+from merbench.bench.python_session import open_bench
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
+from merbench.bench.python_session import open_bench
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from merbench.analyses.missing_rates import RateCurve
-    from merbench.report.scores.paired import Difference, Line
+    from merbench.report.scores.paired_differences import Difference, Line
     from merbench.results.records.record import Track
 
 
@@ -76,7 +76,7 @@ def robust(
     from merbench.analyses.missing_rates import over_rates
     from merbench.analyses.robust import parse, title
     from merbench.analyses.robust import robust as damage
-    from merbench.report.scores.paired import compare
+    from merbench.report.scores.paired_differences import compare
 
     cases = list({title(case): case for text in corrupt for case in parse(text)}.values())
     bench, options = open_bench("robust", ",".join(models), dataset, dict(keywords))

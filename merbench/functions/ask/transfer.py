@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from merbench.api.errors import RequestError
 from merbench.bench.bench import label
-from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
-from merbench.functions.lines import lines_frame
+from merbench.bench.python_session import open_bench
+from merbench.functions.scores_and_differences import lines_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from merbench.api.material.word_vectors import Lexicon
     from merbench.bench.bench import Bench
     from merbench.engine.plan.plan import Plan, Request
-    from merbench.report.scores.paired import Difference, Line
+    from merbench.report.scores.paired_differences import Difference, Line
     from merbench.results.metrics import TaskMetrics
     from merbench.results.records.record import Record
 
@@ -94,7 +94,7 @@ def transferred(bench: Bench, pairs: Sequence[tuple[str, str]], ways: Ways) -> T
     """What the function and the command share. ``bench``: that of the first target."""
     from merbench.analyses.transfer import lines, pair
     from merbench.data.word_vector_files import open_lexicon
-    from merbench.report.scores.paired import compare
+    from merbench.report.scores.paired_differences import compare
 
     corpora = {bench.corpus.name: bench.corpus}
     for name in dict.fromkeys(name for names in pairs for name in names):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merbench.bench.from_python import catalog, homes
 from merbench.bench.python_function import python_function
+from merbench.bench.python_session import catalog, homes
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus

@@ -13,7 +13,7 @@ from merbench.bench.python_function import python_function
 if TYPE_CHECKING:
     from merbench.report.scores.board.board_scores import BoardScores
     from merbench.report.scores.rows.entries import Board
-    from merbench.report.scores.source import Source
+    from merbench.report.scores.runs_of_a_store import Source
 
 Form = Literal["hf", "every-eval-ever", "bibtex"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -37,7 +37,7 @@ def export(
     target and error too. RequestError where there is no finished run of that kind.
     """
     from merbench.functions.look.leaderboard import leaderboard
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.store import Store
 
     boards = leaderboard(store, dataset=dataset, track=track).boards
@@ -59,7 +59,7 @@ def exported(
     from merbench.report.exports.every_eval_ever import every_eval_ever
     from merbench.report.exports.hub import hub
     from merbench.report.folder.names import folder_names
-    from merbench.report.folder.written import replace_written
+    from merbench.report.folder.written_files import replace_written
 
     if hub_dataset:
         _check_hub_dataset(hub_dataset, form, sorted({board.track.dataset for board, _ in boards}))

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import catalog
+from merbench.bench.floors import floors
 from merbench.bench.python_function import python_function
-from merbench.bench.recipes import floors
+from merbench.bench.python_session import catalog
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from merbench.report.scores.board.board_scores import BoardScores
-    from merbench.report.scores.paired import Difference
+    from merbench.report.scores.paired_differences import Difference
     from merbench.report.scores.rows.entries import Board
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Leaderboard:
         """
         import pandas as pd
 
-        from merbench.report.tables.sheet import sheet
+        from merbench.report.tables.board_sheet import sheet
         from merbench.report.tables.tidy import tidy
 
         pages = [
@@ -105,8 +105,8 @@ def compare(
     RequestError where a row is missing, or several tracks are left.
     """
     from merbench.report.scores.compare import nothing_in_common, side, together
-    from merbench.report.scores.no_run import no_row
-    from merbench.report.scores.paired import correct, differences
+    from merbench.report.scores.missing_runs import no_row
+    from merbench.report.scores.paired_differences import correct, differences
 
     source, boards = _open(store, dataset, track)
     both_ranked = [
@@ -136,9 +136,9 @@ def compare(
 def _open(
     store: str | Path, dataset: str | None, track: str | None
 ) -> tuple[StoreSource, list[Board]]:
-    from merbench.report.scores.no_run import no_run
+    from merbench.report.scores.missing_runs import no_run
     from merbench.report.scores.rows.entries import collect
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.store import Store
 
     source = StoreSource(Store(Path(store)))

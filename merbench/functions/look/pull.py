@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import MerbenchError
-from merbench.bench.from_python import catalog, homes
+from merbench.bench.own_labels import corpus_of, truth_of
 from merbench.bench.python_function import python_function
-from merbench.bench.truth import corpus_of, truth_of
+from merbench.bench.python_session import catalog, homes
 from merbench.functions.look.pull_source import opened_source
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import catalog
+from merbench.bench.floors import floors
 from merbench.bench.python_function import endless_function
-from merbench.bench.recipes import floors
+from merbench.bench.python_session import catalog
 from merbench.terminal.messages import say
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def boards_of(
     from merbench.bench.score_cache import cache_in
     from merbench.report.scores.board.board_scores import score
     from merbench.report.scores.rows.entries import collect
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.store import Store
 
     folder = TemporaryDirectory(prefix="merbench-serve-")

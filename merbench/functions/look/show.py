@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from merbench.bench.from_python import catalog, homes
 from merbench.bench.python_function import python_function
-from merbench.functions.look.meanings import meanings
+from merbench.bench.python_session import catalog, homes
+from merbench.functions.look.setting_descriptions import meanings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import catalog
+from merbench.bench.floors import floors
 from merbench.bench.python_function import python_function
-from merbench.bench.recipes import floors
+from merbench.bench.python_session import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,9 +62,9 @@ def superseded(
     track: str | None = None,
 ) -> Superseded:
     """What the function and the command share."""
-    from merbench.report.scores.no_run import no_run
+    from merbench.report.scores.missing_runs import no_run
     from merbench.report.scores.rows.entries import collect
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.history import write_correction
     from merbench.results.store.store import Store
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
-from merbench.functions.lines import lines_frame
+from merbench.bench.python_session import open_bench
+from merbench.functions.scores_and_differences import lines_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from merbench.report.scores.paired import Difference, Line
+    from merbench.report.scores.paired_differences import Difference, Line
     from merbench.results.records.record import Track
 
 
@@ -50,7 +50,7 @@ def ablate(
     """
     from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of
     from merbench.host.catalog import unknown
-    from merbench.report.scores.paired import compare
+    from merbench.report.scores.paired_differences import compare
     from merbench.report.scores.rows.pooled_seeds import by_seed
 
     bench, options = open_bench("ablate", model, dataset, dict(keywords))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from merbench.bench.from_python import catalog, homes
 from merbench.bench.python_function import python_function
+from merbench.bench.python_session import catalog, homes
 
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import catalog, homes
 from merbench.bench.python_function import python_function
+from merbench.bench.python_session import catalog, homes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ def scored(options: ScoreOptions, catalog: Catalog, homes: Sequence[Path]) -> Sc
     from merbench.outside.score import Goal, keep, score
     from merbench.outside.track import track_of
     from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts, summary
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.store import Store
 
     check_name(options.name, catalog.names("recipe"))

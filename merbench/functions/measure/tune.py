@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
+from merbench.bench.python_session import open_bench
 
 if TYPE_CHECKING:
     from merbench.tuning.shared_search import SearchResult

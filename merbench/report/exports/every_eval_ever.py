@@ -17,7 +17,7 @@ from merbench.report.exports.rows import ExportedRow, exported_rows
 from merbench.report.folder.names import slug
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
-from merbench.report.scores.source import Source
+from merbench.report.scores.runs_of_a_store import Source
 
 SCHEMA_VERSION = "0.3.0"
 

@@ -12,7 +12,7 @@ from merbench.api.errors import RequestError
 from merbench.report.exports.rows import ExportedRow
 from merbench.report.scores.rows.entries import Board
 from merbench.report.scores.rows.pooled_seeds import by_seed
-from merbench.report.scores.source import Source
+from merbench.report.scores.runs_of_a_store import Source
 
 VERSION = "instance_level_eval_0.2.2"
 METRICS = {"score": "mae", "class": "accuracy"}

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load
 
 from merbench.api.errors import DataError
-from merbench.report.folder.extras import EXTRAS, checked
+from merbench.report.folder.analysis_files import EXTRAS, checked
 from merbench.report.folder.folder import Folder
 from merbench.report.folder.packed import strict, unpack
 from merbench.report.scores.board.board_scores import BoardScores, facts

@@ -13,14 +13,14 @@ from safetensors.numpy import save
 
 from merbench.api.control_characters import json_printable
 from merbench.api.errors import DataError
-from merbench.report.folder.extras import EXTRAS
+from merbench.report.folder.analysis_files import EXTRAS
 from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.folder.names import file_names
 from merbench.report.folder.packed import pack
-from merbench.report.folder.written import refuse_others, replace_written
+from merbench.report.folder.written_files import refuse_others, replace_written
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
-from merbench.report.scores.source import Source
+from merbench.report.scores.runs_of_a_store import Source
 from merbench.results.store.corrections import Correction
 from merbench.results.store.history import FOLDER as CORRECTIONS
 from merbench.results.store.history import as_file

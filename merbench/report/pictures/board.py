@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.pictures import plots
-from merbench.report.pictures.kept import KeptPictures
 from merbench.report.pictures.learning_curves import learning
+from merbench.report.pictures.picture_cache import KeptPictures
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
-from merbench.report.tables.sheet import parameters, training_seconds
+from merbench.report.tables.board_sheet import parameters, training_seconds
 
 T = TypeVar("T")
 Pictures = dict[str, tuple[bytes, str]]

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from merbench.report.pictures.layout import margins
+from merbench.report.pictures.axes_layout import margins
 from merbench.report.pictures.plots import STYLE, folded, svg
 
 

@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from merbench.report.pictures.compact import compact
-from merbench.report.pictures.layout import headline, margins, width
+from merbench.report.pictures.axes_layout import headline, margins, width
+from merbench.report.pictures.compact_svg import compact
 from merbench.report.pictures.themes import DRAWN_BY, themed
-from merbench.report.tables.sheet import count
+from merbench.report.tables.board_sheet import count
 
 STYLE: Any = {
     # A user's own settings would make other pictures of a board than its maker's.

@@ -9,10 +9,10 @@ from itertools import combinations
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.report.scores.paired import Difference
+from merbench.report.scores.paired_differences import Difference
 from merbench.report.scores.rows.entries import Board, rows_named
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
-from merbench.report.scores.source import Source
+from merbench.report.scores.runs_of_a_store import Source
 from merbench.report.scores.statistics.every_pair import Models, every_pair
 from merbench.report.scores.statistics.intervals import Resampler
 from merbench.report.scores.statistics.threads import one_thread

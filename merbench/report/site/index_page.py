@@ -13,8 +13,8 @@ from merbench.api.declarations.config import Config
 from merbench.api.errors import DataError
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
-from merbench.report.site.facts import Made, finding, made
-from merbench.report.site.strip import Strip, strip
+from merbench.report.site.interval_strip import Strip, strip
+from merbench.report.site.run_facts import Made, finding, made
 from merbench.report.site.template import render
 from merbench.report.site.titles import headline
 from merbench.report.tables.table import number

@@ -12,7 +12,7 @@ import numpy as np
 from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
-from merbench.report.site.numbers import packed
+from merbench.report.site.packed_numbers import packed
 from merbench.report.site.template import render, script_data
 from merbench.report.site.titles import readable
 

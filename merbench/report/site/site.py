@@ -12,13 +12,13 @@ from merbench.api.control_characters import printable
 from merbench.api.errors import DataError
 from merbench.report.folder.folder import Folder
 from merbench.report.pictures.board import pictures
-from merbench.report.pictures.kept import KeptPictures
+from merbench.report.pictures.picture_cache import KeptPictures
 from merbench.report.site.board_page.page import Image, board_page
 from merbench.report.site.index_page import About, index_page, read_about
 from merbench.report.site.predictions_page import predictions_page
 from merbench.report.site.template import shared_files
+from merbench.report.tables.board_sheet import sheet
 from merbench.report.tables.latex import to_latex
-from merbench.report.tables.sheet import sheet
 from merbench.report.tables.table import to_markdown
 from merbench.report.tables.tidy import tidy, to_csv
 

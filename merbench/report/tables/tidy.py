@@ -12,7 +12,7 @@ from typing import Any
 
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
-from merbench.report.tables.sheet import Sheet, parameters, training_seconds
+from merbench.report.tables.board_sheet import Sheet, parameters, training_seconds
 from merbench.report.tables.table import Cell, Row
 
 FIRST = ("track", "model", "settings", "group", "rank", "tied_with_best", "seeds")

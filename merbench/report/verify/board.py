@@ -9,12 +9,12 @@ from pathlib import Path
 
 from merbench.api.errors import DataError
 from merbench.report.folder.folder import Folder, fold_name
-from merbench.report.folder.written import FILE as WRITTEN
-from merbench.report.pictures.kept import KeptPictures
+from merbench.report.folder.written_files import FILE as WRITTEN
+from merbench.report.pictures.picture_cache import KeptPictures
 from merbench.report.scores.rows.entries import Board
 from merbench.report.site.site import site
 from merbench.report.verify.corrections import corrections_hold
-from merbench.report.verify.drawn import outdated
+from merbench.report.verify.drawn_files import outdated
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.run import check_runs, predictions_file
 from merbench.report.verify.scores import verify_scores

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api import Corpus, Stream
+from merbench.data.audit.feature_values import scan
 from merbench.data.audit.leaks import probe_streams, targets
-from merbench.data.audit.values import scan
 from merbench.data.folder.read import read_folder
 
 NAMES = ("mosi", "mosei", "meld", "sims", "simsv2")

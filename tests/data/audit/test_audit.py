@@ -8,8 +8,8 @@ import pytest
 
 from merbench.api import Split, Stream
 from merbench.data.audit.audit import audit
-from merbench.data.audit.twins import LIKE, twins
-from merbench.data.audit.values import scan
+from merbench.data.audit.feature_values import scan
+from merbench.data.audit.near_duplicate_texts import LIKE, twins
 from merbench.data.folder.read import read_folder
 from tests.conftest import loads
 from tests.data.made_streams import Law, corpus_of, honest

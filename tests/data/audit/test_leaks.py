@@ -11,11 +11,11 @@ from sklearn.linear_model import Ridge
 from sklearn.mixture import GaussianMixture
 
 from merbench.data.audit import leaks as audit_leaks
-from merbench.data.audit import probe as audit_probe
+from merbench.data.audit import linear_probe as audit_probe
 from merbench.data.audit.audit import audit
 from merbench.data.audit.bimodality import _fit, fit_mixture, one_mode
 from merbench.data.audit.leaks import probe_streams
-from merbench.data.audit.probe import FOLDS, probe
+from merbench.data.audit.linear_probe import FOLDS, probe
 from merbench.data.folder.read import read_folder
 from tests.data.made_streams import Law, corpus_of, honest, leaked
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from merbench.api import GLOSSES, SENTIMENT, DataError
+from merbench.data.dataset_hash import revision
 from merbench.data.folder.read import read_folder
-from merbench.data.revision import revision
 from merbench.data.word_vector_files import open_lexicon
 from merbench.data.words import as_words
 from tests.data.folder.read_checks import one_sentence

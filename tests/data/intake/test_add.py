@@ -14,10 +14,10 @@ import pytest
 from safetensors import safe_open
 
 from merbench.api import Config, DataError, RequestError, Source
+from merbench.data.dataset_hash import revision
 from merbench.data.folder.manifest import read_manifest
 from merbench.data.folder.read import read_folder
 from merbench.data.intake.add import add, recognise
-from merbench.data.revision import revision
 from merbench.data.streams.train_statistics import train_statistics
 from merbench.data.streams.valid_steps import steps_key
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.api import SENTIMENT, LabelSpace, Task, soft_targets
+from merbench.data.dataset_hash import revision
 from merbench.data.labels.counts import label_counts
-from merbench.data.revision import revision
 from merbench.testing import tiny
 
 

@@ -33,7 +33,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin
+from merbench.host.discovery import Plugin
 from merbench.testing import tiny
 from merbench.testing.recipes.trained import CPU
 

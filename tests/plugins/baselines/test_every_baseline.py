@@ -22,7 +22,7 @@ from merbench.api import (
     task_loss,
 )
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin
+from merbench.host.discovery import Plugin
 from merbench.testing import tiny
 from merbench_baselines.fusions import early, late, lmf, mult, pool, tfn
 from merbench_baselines.heads import MLP, Linear

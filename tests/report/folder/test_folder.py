@@ -23,7 +23,7 @@ from merbench.report.folder.read import read, tracks
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.report.site.board_page.reproduce import command
 from merbench.report.site.site import site
 from merbench.results.records.record import Track

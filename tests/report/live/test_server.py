@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import catalog
+from merbench.bench.python_session import catalog
 from merbench.functions.look.serve import opened
 from merbench.results.store.claims import Claims
 from merbench.results.store.store import Store

@@ -17,10 +17,10 @@ from merbench.report.scores.compare import (
     side,
     together,
 )
-from merbench.report.scores.paired import Difference, differences
+from merbench.report.scores.paired_differences import Difference, differences
 from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.rows.pooled_seeds import Scored
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.report.scores.statistics.p_values import adjusted, sign_flip
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.predictions import Predictions

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from merbench.report.folder.written import FILE as WRITTEN
-from merbench.report.folder.written import written
+from merbench.report.folder.written_files import FILE as WRITTEN
+from merbench.report.folder.written_files import written
 from merbench.report.site.template import shared_files
 
 ROOT = Path(__file__).parents[3] / "leaderboards"
@@ -52,7 +52,7 @@ def test_the_list_of_what_merbench_wrote_names_every_file_of_a_board():
 @verified
 def test_the_scores_are_those_of_the_present_formulas():
     """Of the generated board, whose labels are here; the others are for ``verify``."""
-    from merbench.bench.truth import truth_of
+    from merbench.bench.own_labels import truth_of
     from merbench.cli.shared.session import Session
     from merbench.report.folder.read import read
     from merbench.report.verify.scores import verify_scores

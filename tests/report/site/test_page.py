@@ -20,7 +20,7 @@ from merbench.report.scores.board.board_scores import (
 from merbench.report.site.board_page.details import detail
 from merbench.report.site.board_page.matrix import pair_matrix
 from merbench.report.site.board_page.page import Image, board_page
-from merbench.report.site.interned import interned
+from merbench.report.site.deduplicated_data import interned
 from merbench.report.site.site import index
 from merbench.report.site.titles import readable
 from merbench.results.records.record import Track

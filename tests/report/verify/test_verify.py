@@ -17,7 +17,7 @@ from merbench.report.pictures.plots import CREATOR
 from merbench.report.pictures.themes import DRAWN_BY
 from merbench.report.site.site import site
 from merbench.report.verify.board import verify
-from merbench.report.verify.drawn import verify_index
+from merbench.report.verify.drawn_files import verify_index
 from merbench.report.verify.scores import rescored
 from merbench.report.verify.selection import selection
 from merbench.report.verify.thresholds import wrong_thresholds
@@ -179,7 +179,7 @@ def test_one_label(path, undrawn):
         corpus(), tasks={"sentiment": dataclasses.replace(task, target=target)}
     )
     folder = read(path)
-    from merbench.data.revision import revision
+    from merbench.data.dataset_hash import revision
 
     mine = dataclasses.replace(
         known(changed), content=lambda streams: revision(changed, "sentiment", "standard", streams)

@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save
 
 from merbench.api import RequestError, TrainConfig
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.results.files import write_atomic
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.reading import UnreadableError, read_record

@@ -82,12 +82,12 @@ def command(
              merbench compare --all --dataset mosi
     """
     from merbench.api.errors import RequestError
-    from merbench.bench.recipes import floors
+    from merbench.bench.floors import floors
     from merbench.cli.look.compare.every_pair import every_pair
     from merbench.cli.look.compare.two_models import two_models
-    from merbench.report.scores.no_run import no_run
+    from merbench.report.scores.missing_runs import no_run
     from merbench.report.scores.rows.entries import collect
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.store import Store
 
     if every == bool(a) or bool(a) != bool(b):

@@ -10,10 +10,10 @@ from merbench.cli.shared.output import say, show, show_json
 
 if TYPE_CHECKING:
     from merbench.api.declarations.metrics import MetricFacts
-    from merbench.report.scores.paired import Difference
+    from merbench.report.scores.paired_differences import Difference
     from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.rows.pooled_seeds import Scored
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
 
 SHOWN = 40
 """So many models stand in a matrix at most: nobody reads a larger one."""

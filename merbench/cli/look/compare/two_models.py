@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from merbench.report.scores.compare import Disagreement, Side
-    from merbench.report.scores.paired import Difference
+    from merbench.report.scores.paired_differences import Difference
     from merbench.report.scores.rows.entries import Board
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
 
 
 PADDING = 2
@@ -57,7 +57,7 @@ def two_models(
     from merbench.api.errors import RequestError
     from merbench.report.scores.calibration import calibration
     from merbench.report.scores.compare import disagreements, nothing_in_common, together
-    from merbench.report.scores.paired import differences
+    from merbench.report.scores.paired_differences import differences
 
     board, a, b = _sides(boards, source, names)
     ranking = chosen_metric(metric, board)
@@ -91,7 +91,7 @@ def _sides(
     """The one track that has both."""
     from merbench.api.errors import RequestError
     from merbench.report.scores.compare import nothing_in_common, side
-    from merbench.report.scores.no_run import no_row
+    from merbench.report.scores.missing_runs import no_row
 
     on_both: list[tuple[Board, Side, Side]] = []
     unfinished: list[tuple[Board, Side, Side]] = []

@@ -21,7 +21,7 @@ from merbench.cli.shared.session import Session
 if TYPE_CHECKING:
     from merbench.cli.look.leaderboard.boards import Scored
     from merbench.cli.look.leaderboard.cached_text import Report
-    from merbench.report.tables.sheet import Sheet
+    from merbench.report.tables.board_sheet import Sheet
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 SUBCOMMANDS = (
@@ -122,7 +122,7 @@ def command(
         return from_store(session, store, dataset, track, report, as_text and not intervals).scored
 
     def sheets(scored_boards: Scored) -> list[Sheet]:
-        from merbench.report.tables.sheet import sheet
+        from merbench.report.tables.board_sheet import sheet
 
         return [sheet(board, scores, **parts) for board, scores in scored_boards]
 
@@ -171,7 +171,7 @@ def _refuse_without_effect(
 def _print_boards(form: str, scored_boards: Scored, pages: Sequence[Sheet]) -> None:
     """As a page, JSON or one tidy table."""
     from merbench.report.site.board_page.page import board_page
-    from merbench.report.tables.sheet import as_json
+    from merbench.report.tables.board_sheet import as_json
     from merbench.report.tables.tidy import tidy, to_csv
 
     with_pages = [(*scored, page) for scored, page in zip(scored_boards, pages, strict=True)]

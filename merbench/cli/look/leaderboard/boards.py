@@ -11,17 +11,17 @@ from pathlib import Path
 
 from merbench.api.declarations.config import Config
 from merbench.api.errors import RequestError
-from merbench.bench.recipes import floors, origins
+from merbench.bench.floors import floors, origins
 from merbench.bench.score_cache import score_cache
-from merbench.cli.shared.optimum import of_track
+from merbench.cli.shared.best_predictors import of_track
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 from merbench.report.folder.read import read_all
 from merbench.report.scores.board.board_scores import BoardScores, score, with_origins
 from merbench.report.scores.cache import Cache, version
-from merbench.report.scores.no_run import no_run
+from merbench.report.scores.missing_runs import no_run
 from merbench.report.scores.rows.entries import Board, collect
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.results.dataset_name import ordered
 from merbench.results.records.record import Record, Track
 from merbench.results.records.titles import is_meant

@@ -70,7 +70,7 @@ def command(
     from merbench.cli.look.leaderboard.boards import from_store
     from merbench.cli.look.leaderboard.rejected import refuse_rejected, refuse_unexplained
     from merbench.cli.look.leaderboard.render import render
-    from merbench.data.join import JOIN
+    from merbench.data.joined_train_rows import JOIN
     from merbench.report.folder.write import unwritten, write
 
     read = from_store(session, store, dataset, track)
@@ -138,7 +138,7 @@ def _extras(paths: Sequence[Path], tracks: Sequence[Track]) -> list[dict[str, An
 def _extra(path: Path) -> tuple[str, dict[str, Any]]:
     """``generalise`` or ``robust``, by its keys."""
     from merbench.api.errors import RequestError
-    from merbench.report.folder.extras import checked
+    from merbench.report.folder.analysis_files import checked
     from merbench.report.folder.packed import strict
     from merbench.results.records.sealed import read_file
 

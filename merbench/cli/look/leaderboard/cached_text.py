@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from merbench.api.declarations.config import Config
-from merbench.bench.recipes import floors
+from merbench.bench.floors import floors
 from merbench.bench.score_cache import score_cache
 from merbench.cli.shared.output import out, say
 from merbench.cli.shared.session import Session

@@ -87,10 +87,10 @@ def _missing(
     session: Session, studies: Sequence[Path], data: Path | None, target: Store
 ) -> dict[Path, list[str]]:
     """Study -> what it names and the store lacks."""
-    from merbench.bench.recipes import floors
+    from merbench.bench.floors import floors
     from merbench.cli.look.leaderboard.studies import left_out
     from merbench.report.scores.rows.entries import collect
-    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.runs_of_a_store import StoreSource
 
     if not studies:
         return {}

@@ -66,8 +66,8 @@ def refuse_unexplained(folder: Path, board: Board) -> None:
 def _failures(session: Session, folder: Folder, board: Board) -> list[Failure]:
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError
-    from merbench.bench.recipes import closed_forms
-    from merbench.bench.truth import corpus_of, truth_of
+    from merbench.bench.floors import closed_forms
+    from merbench.bench.own_labels import corpus_of, truth_of
     from merbench.report.verify.board import check_rows
     from merbench.report.verify.run import check_runs
     from merbench.report.verify.seeds import check_seeds

@@ -56,7 +56,7 @@ def render(root: Path, known: Mapping[Path, Folder] = MappingProxyType({})) -> N
 
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
-    from merbench.bench.truth import corpus_of, truth_of
+    from merbench.bench.own_labels import corpus_of, truth_of
     from merbench.report.folder.read import read, tracks
     from merbench.report.folder.write import write_scores
     from merbench.report.verify.scores import rescored

@@ -16,7 +16,7 @@ from merbench.cli.shared.session import Session
 if TYPE_CHECKING:
     from merbench.report.scores.board.board_scores import BoardScores
     from merbench.report.scores.rows.entries import Board, Entry
-    from merbench.report.scores.source import Source
+    from merbench.report.scores.runs_of_a_store import Source
 
 README = """# Runs for the merbench leaderboards
 
@@ -62,7 +62,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     from merbench.cli.look.leaderboard.boards import from_store
     from merbench.cli.look.leaderboard.render import render
     from merbench.report.folder.names import existing_tracks, folder_names
-    from merbench.report.folder.written import replace_written
+    from merbench.report.folder.written_files import replace_written
 
     if out.exists():
         raise RequestError(f"--out {out} exists already; choose a new folder")
@@ -92,8 +92,8 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
 def _chosen_rows(runs: Sequence[str], boards: Sequence[Board]) -> set[str]:
     """The names of the rows that ``runs`` (run ids or rows) name."""
     from merbench.api.errors import RequestError
-    from merbench.data.join import JOIN
-    from merbench.report.scores.no_run import no_row
+    from merbench.data.joined_train_rows import JOIN
+    from merbench.report.scores.missing_runs import no_row
     from merbench.report.scores.rows.entries import rows_named
 
     entries = [e for board in boards for e in board.entries]

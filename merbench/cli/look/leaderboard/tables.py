@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.output import out, room, show
+from merbench.report.tables.board_sheet import Sheet
 from merbench.report.tables.latex import to_latex
-from merbench.report.tables.sheet import Sheet
 from merbench.report.tables.table import sections, to_markdown
 from merbench.report.tables.terminal import table
 

@@ -45,7 +45,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     from merbench.api.processes import cores, each_apart
     from merbench.cli.look.leaderboard.studies import left_out
     from merbench.report.folder.read import tracks
-    from merbench.report.verify.drawn import verify_index
+    from merbench.report.verify.drawn_files import verify_index
 
     outcome = _Outcome()
     paths = tracks(folder)
@@ -118,8 +118,8 @@ def _checks_of_boards(
 ) -> dict[Path, Check]:
     """The longest first. ``corpora``: the data sets that are open, each once for all boards."""
     from merbench.api.errors import DataError, MerbenchError
+    from merbench.bench.own_labels import corpus_of, truth_of
     from merbench.bench.score_cache import kept_pictures
-    from merbench.bench.truth import corpus_of, truth_of
     from merbench.report.verify.board import verify
     from merbench.report.verify.failure import Failure
 

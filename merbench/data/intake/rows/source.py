@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from merbench.api.errors import DataError
 from merbench.api.plural import count_of, have
+from merbench.data.duplicate_segments import labelled_twice, times_of
 from merbench.data.first_few import first_few
 from merbench.data.folder.label_table import Table
 from merbench.data.folder.manifest import Origin
 from merbench.data.folder.toml_section import Section
 from merbench.data.intake.rows.join import ids_of, joined_rows, new_rows
 from merbench.data.intake.rows.match import Match, match_rows
-from merbench.data.same_segment import labelled_twice, times_of
 
 Columns = Mapping[str, Sequence[str]]
 

@@ -21,7 +21,7 @@ from merbench.report.scores.board.row_scores import NO_SEED, RowScores, rows_of
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.rows.pooled_seeds import RowCounts
-from merbench.report.scores.source import Source
+from merbench.report.scores.runs_of_a_store import Source
 from merbench.report.scores.statistics.every_pair import EveryPair, Models
 from merbench.report.scores.statistics.means import Summary
 from merbench.report.scores.statistics.threads import one_thread

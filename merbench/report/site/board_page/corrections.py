@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
-from merbench.report.site.facts import score_of
+from merbench.report.site.run_facts import score_of
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from merbench.report.scores.board.ranks import Standing
 from merbench.report.scores.board.row_pairs import Comparison
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.site.board_page.reproduce import phrases
-from merbench.report.site.interned import interned
-from merbench.report.site.numbers import packed
+from merbench.report.site.deduplicated_data import interned
+from merbench.report.site.packed_numbers import packed
 from merbench.report.tables.table import number
 from merbench.results.records.record import Record
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
 from merbench.report.site.board_page.rows import MODELS, TableColumn
-from merbench.report.tables.sheet import ABLATIONS, OPTIMUM, SUPERSEDED
+from merbench.report.tables.board_sheet import ABLATIONS, OPTIMUM, SUPERSEDED
 from merbench.report.tables.table import FLOORS
 
 GROUPS = {

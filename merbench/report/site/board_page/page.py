@@ -14,10 +14,10 @@ from merbench.report.site.board_page.matrix import pair_matrix
 from merbench.report.site.board_page.methods import methods
 from merbench.report.site.board_page.rows import table_columns, table_rows
 from merbench.report.site.board_page.scatter import points
-from merbench.report.site.facts import finding, made, split
+from merbench.report.site.run_facts import finding, made, split
 from merbench.report.site.template import render, script_data
 from merbench.report.site.titles import headline, readable
-from merbench.report.tables.sheet import ABLATIONS, CLAIMS, SUPERSEDED, sheet
+from merbench.report.tables.board_sheet import ABLATIONS, CLAIMS, SUPERSEDED, sheet
 
 FOLDED = (ABLATIONS, SUPERSEDED, CLAIMS)
 """Groups of rows that the page shows when asked, or under their model."""

@@ -12,7 +12,7 @@ from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.site.axis import Axis
-from merbench.report.tables.sheet import (
+from merbench.report.tables.board_sheet import (
     ABLATIONS,
     OPTIMUM,
     Sheet,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
 from merbench.report.site.board_page.rows import TableRow
-from merbench.report.tables.sheet import parameters, training_seconds
+from merbench.report.tables.board_sheet import parameters, training_seconds
 
 
 def points(

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from merbench.api import SENTIMENT, check_label_vectors, label_texts
+from merbench.data.dataset_hash import revision
 from merbench.data.labels.best_possible import best_scores, subsets
-from merbench.data.revision import revision
 from merbench_datasets.sample import data_set as sample
 from merbench_datasets.sample.data_set import Sample
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from merbench.api.processes import each_apart
-from merbench.report.scores import source as reading
+from merbench.report.scores import runs_of_a_store as reading
 from merbench.report.scores.board import row_pairs
 from merbench.report.scores.board import row_scores as rows
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.board.ranks import standings
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.report.scores.statistics import every_pair
 from merbench.report.scores.statistics.every_pair import EveryPair
 from merbench.report.scores.statistics.intervals import interval

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from merbench.report.scores.no_run import no_run
+from merbench.report.scores.missing_runs import no_run
 from merbench.report.scores.rows.differing_settings import differing_settings
 from merbench.report.scores.rows.entries import Entry, collect, rows_named
 from tests.report.made import record, spec

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from merbench.cli.shared.output import show, show_text
 
 if TYPE_CHECKING:
-    from merbench.report.scores.paired import Difference, Line
+    from merbench.report.scores.paired_differences import Difference, Line
     from merbench.results.metrics import TaskMetrics
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from merbench.api import RequestError
 from merbench.api.forms import Source
 from merbench.data.intake.add import recognise
-from merbench.data.intake.contents import contents
+from merbench.data.intake.unknown_source import contents
 
 
 def told(path):

@@ -20,8 +20,8 @@ from merbench.results.records.record import Record
 from merbench.results.store.claims import Claims
 from merbench.runs.events import epoch_done, run_started
 from merbench.runs.failures import FAILURES, is_recorded
-from merbench.runs.one import build_problem, notes_of, run_one, score_and_store
-from merbench.runs.work import STACK, Work
+from merbench.runs.one_run import build_problem, notes_of, run_one, score_and_store
+from merbench.runs.runs_of_a_plan import STACK, Work
 
 
 def run_together(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:

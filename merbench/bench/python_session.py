@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merbench.api.events import Event, Note, Watch, ignore
+from merbench.bench.one_thread_at_a_time import in_turn
 from merbench.bench.options import RunOptions, options_of
-from merbench.bench.turns import in_turn
 from merbench.terminal.messages import say, say_note
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def catalog() -> Catalog:
 @cache
 def _catalog() -> Catalog:
     from merbench.host.catalog import Catalog
-    from merbench.host.manager import discover
+    from merbench.host.discovery import discover
 
     discovered = Catalog(discover())
     for warning in discovered.warnings:

@@ -20,7 +20,7 @@ from merbench.results.records.provenance import describe
 from merbench.results.records.record import Record, RecordedSpace
 from merbench.results.spec import run_id
 from merbench.results.store.store import Store
-from merbench.runs.draft import Draft
+from merbench.runs.draft_record import Draft
 from merbench.runs.events import run_resumed
 from merbench.runs.failures import message
 from merbench.runs.machine import Machine

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merbench.report.site.numbers import DIGITS, packed
+from merbench.report.site.packed_numbers import DIGITS, packed
 from merbench.report.site.template import script_data
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from merbench.data.join import joined
-from merbench.data.overlap import without
+from merbench.data.dataset_overlap import without
+from merbench.data.joined_train_rows import joined
 from merbench.testing import tiny
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from merbench.api.errors import DataError
-from merbench.bench.recipes import closed_forms, floors, origins
+from merbench.bench.floors import closed_forms, floors, origins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def corpus_of(load: Callable[[str], Corpus], track: Track) -> Corpus:
     """The track's data set, without the rows that its runs left out. ``load``: the data set of a
     name.
     """
-    from merbench.data.overlap import shared_in_training, without
+    from merbench.data.dataset_overlap import shared_in_training, without
 
     corpus = load(track.dataset)
     if not track.without:
@@ -37,8 +37,8 @@ def truth_of(catalog: Catalog, corpus: Corpus, track: Track, with_optimum: bool 
     """DataError where the data set on the machine lacks what the track names. ``with_optimum``:
     with the best possible scores, which scores.json has too and runs do not need.
     """
-    from merbench.bench.optimum import optimum
-    from merbench.data.revision import revision
+    from merbench.bench.best_predictors import optimum
+    from merbench.data.dataset_hash import revision
     from merbench.report.verify.truth import Truth
 
     parts_by_kind = {

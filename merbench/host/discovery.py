@@ -27,7 +27,7 @@ from merbench.api.declarations.recipe import Recipe
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.material.types import SpaceKind
 from merbench.host.field_types import wrong_fields
-from merbench.host.imports import guarded, import_plugin
+from merbench.host.guarded_imports import guarded, import_plugin
 from merbench.host.watchdog import watched
 from merbench.results.metrics import BUILT_IN
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from merbench.api.declarations.component import COMPONENT_KINDS
 from merbench.api.declarations.config import Config, TrainConfig
-from merbench.functions.look.meanings import meanings
+from merbench.functions.look.setting_descriptions import meanings
 
 
 class Parent(Config):

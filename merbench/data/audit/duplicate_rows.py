@@ -11,10 +11,10 @@ import numpy as np
 from merbench.api.material.corpus import Corpus, Task
 from merbench.api.plural import are, count_of, have
 from merbench.data.audit.findings import Finding
-from merbench.data.audit.parts import MODES, Groups
-from merbench.data.audit.twins import Twins
+from merbench.data.audit.near_duplicate_texts import Twins
+from merbench.data.audit.split_overlap import MODES, Groups
+from merbench.data.duplicate_segments import labelled_twice, times_in
 from merbench.data.first_few import first_few
-from merbench.data.same_segment import labelled_twice, times_in
 
 
 def ids_alike(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:

@@ -20,11 +20,11 @@ from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Metrics, Record
 from merbench.results.store.claims import Claim, Claims
 from merbench.runs.cost import cost_of
-from merbench.runs.draft import Draft
+from merbench.runs.draft_record import Draft
 from merbench.runs.events import epoch_done, epochs_of, run_started
 from merbench.runs.failures import is_recorded
+from merbench.runs.runs_of_a_plan import Work
 from merbench.runs.scoring import score
-from merbench.runs.work import Work
 
 
 def run_one(work: Work, seed: int, split: Split, watch: Watch, notes: Sequence[str] = ()) -> Record:

@@ -7,7 +7,13 @@ import json
 import pytest
 
 from merbench.api.errors import RequestError
-from merbench.report.folder.written import FILE, PAGE_MARK, refuse_others, replace_written, written
+from merbench.report.folder.written_files import (
+    FILE,
+    PAGE_MARK,
+    refuse_others,
+    replace_written,
+    written,
+)
 
 
 def keep_all(name):

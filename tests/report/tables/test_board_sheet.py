@@ -14,10 +14,10 @@ import pytest
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
-from merbench.report.scores.source import StoreSource
+from merbench.report.scores.runs_of_a_store import StoreSource
+from merbench.report.tables.board_sheet import as_json, count, sheet, span
 from merbench.report.tables.latex import escape, to_latex
 from merbench.report.tables.published import published
-from merbench.report.tables.sheet import as_json, count, sheet, span
 from merbench.report.tables.table import Cell, Column, Row
 from merbench.report.tables.tidy import tidy, to_csv
 from merbench.results.records.record import Track

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from merbench.report.pictures import kept
-from merbench.report.pictures.kept import KeptPictures
+from merbench.report.pictures import picture_cache
+from merbench.report.pictures.picture_cache import KeptPictures
 
 DRAWN = []
 
@@ -33,7 +33,7 @@ def test_other_numbers_or_versions_are_drawn(tmp_path, monkeypatch):
     assert pictures.drawn(dot, "a", {"x": 0.1}) != pictures.drawn(
         dot, "a", {"x": math.nextafter(0.1, 1)}
     )
-    monkeypatch.setattr(kept.matplotlib, "__version__", "0")
+    monkeypatch.setattr(picture_cache.matplotlib, "__version__", "0")
     KeptPictures(tmp_path).drawn(dot, "a", {"x": 0.1})
     assert len(DRAWN) == 3
 
@@ -49,7 +49,7 @@ def test_a_damaged_file_or_none_costs_time_alone(tmp_path):
 
 
 def test_the_older_half_goes_when_there_are_many(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "MOST", 4)
+    monkeypatch.setattr(picture_cache, "MOST", 4)
     pictures = KeptPictures(tmp_path)
     for name in "abcdef":
         pictures.drawn(dot, name, {})

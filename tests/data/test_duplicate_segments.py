@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from merbench.api import SENTIMENT, Corpus, Protocol, Split, Task
 from merbench.data.audit.audit import audit
-from merbench.data.same_segment import LEAST_OVERLAP, labelled_twice, same_segments, times_of
+from merbench.data.duplicate_segments import LEAST_OVERLAP, labelled_twice, same_segments, times_of
 
 SECOND = st.sampled_from((0.0, 0.05, 1.0, 1.02, 2.0, 9.0, 10.0, np.nan))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from merbench.host.imports import import_plugin
+from merbench.host.guarded_imports import import_plugin
 
 
 @pytest.fixture

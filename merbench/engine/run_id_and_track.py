@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from merbench.api import Corpus, Lexicon, Modality, Stream
-from merbench.data.revision import revision
+from merbench.data.dataset_hash import revision
 from merbench.engine.plan import text_tower
-from merbench.engine.plan.goal import Goal
 from merbench.engine.plan.plan import Part, Request, Setup
 from merbench.engine.plan.stages import as_data
+from merbench.engine.plan.task_and_protocol import Goal
 from merbench.engine.rows import missing
 from merbench.host.catalog import Catalog
 from merbench.results.records.record import INITIAL, Track

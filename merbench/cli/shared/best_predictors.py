@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from merbench.bench.optimum import optimum
+from merbench.bench.best_predictors import optimum
 
 if TYPE_CHECKING:
     from merbench.cli.shared.session import Session
@@ -19,7 +19,7 @@ def of_track(session: Session, track: Track) -> dict[str, dict[str, float]]:
     name = track.dataset.partition(":")[0]
     if name not in catalog.names("dataset") or catalog.component("dataset", name).folder:
         return {}
-    from merbench.data.revision import revision
+    from merbench.data.dataset_hash import revision
 
     corpus = session.dataset(track.dataset, None)
     if (

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from merbench.data.dataset_hash import revision
 from merbench.data.folder.read import read_folder
-from merbench.data.revision import revision
 
 USED = ["text.words", "audio.right", "video.ragged", "text.transcript", "video.clip", "audio.one"]
 
@@ -82,7 +82,9 @@ def test_revision_sees_only_what_is_used(folder):
 
 def test_a_data_set_in_memory_is_hashed_once_and_its_clips_each_time(folder, monkeypatch):
     corpus, computed = read_folder(folder.path), []
-    monkeypatch.setattr("merbench.data.revision._computed", lambda *what: computed.append(what[3]))
+    monkeypatch.setattr(
+        "merbench.data.dataset_hash._computed", lambda *what: computed.append(what[3])
+    )
     for streams in (["text.words"], ["text.words"], ["video.clip"], ["video.clip"], []):
         revision(corpus, "sentiment", "standard", streams)
     assert computed == [["text.words"], ["video.clip"], ["video.clip"], []]

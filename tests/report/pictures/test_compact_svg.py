@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from merbench.report.pictures import compact as module
-from merbench.report.pictures.compact import compact
+from merbench.report.pictures import compact_svg as module
+from merbench.report.pictures.compact_svg import compact
 
 HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
