@@ -16,7 +16,7 @@ from pathlib import Path
 
 import merbench
 from merbench.data.home import data_homes
-from merbench_encoders.packages import packaged_folder
+from merbench_encoders.model_packages import packaged_folder
 from tests.benchmarks.mmsa import _process
 
 EPOCHS, ROWS = 4, 3000

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from merbench.api import Context, Fused, Queries
+from merbench_related.kggr.graph_propagation import GatedPropagation
 from merbench_related.kggr.head import GraphClassifier
-from merbench_related.kggr.propagate import GatedPropagation
 from tests.label_graph.evidence import Evidence
 
 WIDTH, STEPS, EPOCHS, ROWS, RATE = 32, 3, 20, 128, 5e-3

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from merbench_encoders.packages import packaged_folder
+from merbench_encoders.model_packages import packaged_folder
 
 MINILM = packaged_folder("sentence-transformers/all-MiniLM-L6-v2")
 LABELS = Path(os.environ.get("MERBENCH_DATA", "")) / "mosi/label.csv"

@@ -36,7 +36,7 @@ FAMILIES = (
 def _shared() -> Iterator[Component]:
     """Parts that every family uses."""
     pooled_or_labels = ("pooled", "labels")
-    yield part("objective", "task", "task:Task", "the task's own loss")
+    yield part("objective", "task", "task_loss:Task", "the task's own loss")
     yield part(
         "objective",
         "squared-error",

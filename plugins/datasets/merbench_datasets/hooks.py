@@ -44,10 +44,10 @@ def merbench_components():
         summary="a feature folder: dataset.toml, label.csv and .npz files",
     )
     for name, target, summary in (
-        ("mmsa-pickle", "mmsa:MmsaPickle", "MMSA's aligned_50.pkl and unaligned_50.pkl"),
-        ("mmsa-clips", "clips:MmsaClips", "MMSA's label.csv with raw clips beside it"),
-        ("mult-pickle", "mult:MultPickle", "pickles of MulT and MultiBench"),
-        ("misa-pickle", "misa:MisaPickle", "pickles of MISA, one file or a folder of three"),
+        ("mmsa-pickle", "mmsa_pickle:MmsaPickle", "MMSA's aligned_50.pkl and unaligned_50.pkl"),
+        ("mmsa-clips", "mmsa_clips:MmsaClips", "MMSA's label.csv with raw clips beside it"),
+        ("mult-pickle", "mult_pickle:MultPickle", "pickles of MulT and MultiBench"),
+        ("misa-pickle", "misa_pickle:MisaPickle", "pickles of MISA, one file or a folder of three"),
         (
             "csd",
             "csd.form:Csd",
@@ -57,10 +57,10 @@ def merbench_components():
         ("mertools", "mertools:MerTools", "folders of MERTools and MERBench: label.npz and texts"),
         ("mustard", "mustard:Mustard", "MUStARD's sarcasm_data.json"),
         ("ur-funny", "ur_funny:UrFunny", "the pickles of UR-FUNNY, version 2"),
-        ("mfn-h5", "mfn:MfnH5", "the HDF5 files of MFN: MOSI, MMMO, POM, YouTube"),
+        ("mfn-h5", "mfn_h5:MfnH5", "the HDF5 files of MFN: MOSI, MMMO, POM, YouTube"),
         (
             "tailor-pt",
-            "tailor:TailorPt",
+            "tailor_pt:TailorPt",
             "train_valid_test.pt of TAILOR and CARAT: MOSEI's emotions",
         ),
     ):

@@ -12,8 +12,8 @@ from merbench.api import DataError, Sink, Source, as_text, unpickle_npz
 from merbench_datasets.feature_files import FEATURES, feature_folders
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
-from merbench_datasets.splits import named_rows
-from merbench_datasets.unread import note_unread_files, note_unread_names
+from merbench_datasets.pickle_splits import named_rows
+from merbench_datasets.unread_content import note_unread_files, note_unread_names
 
 _SUFFIX = "_corpus"
 _WHOLE = "whole"

@@ -9,7 +9,7 @@ from typing import Any
 
 from merbench.api import Array, DataError, Sink, Source, unpickle
 from merbench_datasets.form_settings import Plain
-from merbench_datasets.unread import note_unread_names
+from merbench_datasets.unread_content import note_unread_names
 
 _KEYS = ("utterance", "speaker", "context", "sarcasm")
 _FILE = "sarcasm_data.json"

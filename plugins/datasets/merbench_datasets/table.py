@@ -15,7 +15,7 @@ from merbench_datasets.form_settings import Labelled
 from merbench_datasets.joined_labels import column_of, in_order, labels_in, sign_between
 from merbench_datasets.label_scale import label_cells, label_task
 from merbench_datasets.label_values import numbers_in, word_in
-from merbench_datasets.splits import mode_of, named_rows
+from merbench_datasets.pickle_splits import mode_of, named_rows
 from merbench_datasets.table_clips import note_clips, write_clips
 from merbench_datasets.table_files import (
     Columns,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api import DataError, Sink, header_of
-from merbench_datasets.splits import mode_of
+from merbench_datasets.pickle_splits import mode_of
 
 _FLOAT = re.compile(r"\d+\.0")
 _PARQUET = ".parquet"

@@ -10,8 +10,8 @@ import numpy as np
 
 from merbench.api import Array, DataError, Modality, Sink, Source, as_text, unpickle
 from merbench_datasets.form_settings import Plain
-from merbench_datasets.splits import MODES
-from merbench_datasets.unread import note_unread_files, note_unread_names
+from merbench_datasets.pickle_splits import MODES
+from merbench_datasets.unread_content import note_unread_files, note_unread_names
 
 _FOLDS, _LANGUAGE, _LABELS = "data_folds.pkl", "language_sdk.pkl", "humor_label_sdk.pkl"
 _FEATURES: dict[str, tuple[str, Modality]] = {

@@ -22,7 +22,7 @@ from huggingface_hub import (
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 
 from merbench.api import RequestError
-from merbench_encoders.packages import (
+from merbench_encoders.model_packages import (
     PREFIX,
     WEIGHTS,
     how_to_install,

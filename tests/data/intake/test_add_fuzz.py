@@ -16,9 +16,9 @@ from merbench.api import Config, DataError, MerbenchError, Source
 from merbench.data.folder.read import read_folder
 from merbench.data.intake.add import add
 from merbench_datasets.feature_folder import FeatureFolder
-from merbench_datasets.misa import MisaPickle
-from merbench_datasets.mmsa import MmsaPickle
-from merbench_datasets.mult import MultPickle
+from merbench_datasets.misa_pickle import MisaPickle
+from merbench_datasets.mmsa_pickle import MmsaPickle
+from merbench_datasets.mult_pickle import MultPickle
 from tests.data.intake.test_add import Form
 
 fuzz = settings(

@@ -24,10 +24,10 @@ from merbench.api import (
 from merbench.host.catalog import Catalog
 from merbench.host.discovery import Plugin
 from merbench.testing import tiny
-from merbench_baselines.fusions import early, late, lmf, mult, pool, tfn
+from merbench_baselines.fusions import lmf, mult, pool, tfn
 from merbench_baselines.heads import MLP, Linear
 from merbench_baselines.hooks import merbench_components
-from merbench_baselines.task import Task
+from merbench_baselines.task_loss import Task
 
 DECLARED = list(merbench_components())
 COMPONENTS = [d for d in DECLARED if isinstance(d, Component)]
@@ -38,8 +38,8 @@ FUSIONS = {
     "pool-max": (pool.Pool, {"pooling": "max"}),
     "pool-last": (pool.Pool, {"pooling": "last"}),
     "pool-attention": (pool.Pool, {"pooling": "attention"}),
-    "early": (early.EarlyFusionLSTM, {"hidden": 16}),
-    "late": (late.LateFusionDNN, {"hidden": 16, "width": 8}),
+    "early": (early_lstm.EarlyFusionLSTM, {"hidden": 16}),
+    "late": (late_dnn.LateFusionDNN, {"hidden": 16, "width": 8}),
     "tfn": (tfn.TFN, {"hidden": 16, "width": 4, "post": 16}),
     "tfn-proper": (tfn.TFN, {"hidden": 16, "width": 4, "post": 16, "products": "proper"}),
     "lmf": (lmf.LMF, {"hidden": 16, "factor": 8, "width": 8, "rank": 2}),

@@ -28,7 +28,7 @@ from merbench_related.carat.fusion import Carat
 from merbench_related.carat.head import CaratAggregate, average_logits
 from merbench_related.carat.objective import CaratLoss, shuffled
 from merbench_related.carat.prototypes import Prototypes
-from merbench_related.cells import cells
+from merbench_related.label_cells import cells
 
 AT = Progress(0, 1, 0, 1, "main")
 

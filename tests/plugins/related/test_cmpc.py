@@ -11,7 +11,7 @@ from torch.nn.functional import layer_norm, normalize
 
 from merbench.api import MODALITIES, Output, Progress, Steps
 from merbench.testing import tiny
-from merbench_related.cmpc.comprehend import (
+from merbench_related.cmpc.comprehension import (
     Comprehension,
     ComprehensionConfig,
     Mutan,
@@ -20,10 +20,10 @@ from merbench_related.cmpc.comprehend import (
     bridge,
     places,
 )
-from merbench_related.cmpc.exchange import Round, StreamLSTM
+from merbench_related.cmpc.feature_exchange import Round, StreamLSTM
 from merbench_related.cmpc.fusion import CMPC
 from merbench_related.cmpc.objective import StreamSupervision, WordTypes
-from merbench_related.masked import masked_softmax, resample
+from merbench_related.masked_softmax import masked_softmax, resample
 
 AT = Progress(0, 1, 0, 1, "main")
 D = 4

@@ -22,11 +22,11 @@ from merbench.api import (
 from merbench.data.labels.counts import label_counts
 from merbench.testing import tiny
 from merbench_related.kggr import graphs
+from merbench_related.kggr.classifier_l2 import ClassifierPenalty
 from merbench_related.kggr.fusion import KGGR, SemanticAttention
+from merbench_related.kggr.graph_propagation import GatedPropagation
 from merbench_related.kggr.head import GraphClassifier
 from merbench_related.kggr.labels import LabelGraph
-from merbench_related.kggr.penalty import ClassifierPenalty
-from merbench_related.kggr.propagate import GatedPropagation
 
 SPACE = LabelSpace("multilabel", ("happy", "sad", "anger"), ("a", "b", "c"))
 

@@ -10,9 +10,9 @@ from scipy.spatial.distance import jensenshannon
 
 from merbench.api import MODALITIES, SENTIMENT, Output, Progress, Queries, RequestError, Steps
 from merbench.testing import tiny
+from merbench_related.lsgmer.consistency import Consistency, jensen_shannon
 from merbench_related.lsgmer.fusion import LabelSignal
 from merbench_related.lsgmer.labels import LabelMoving
-from merbench_related.lsgmer.objective import Consistency, jensen_shannon
 
 AT = Progress(0, 1, 0, 1, "main")
 

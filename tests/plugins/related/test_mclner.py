@@ -19,14 +19,14 @@ from merbench.engine.training.evaluate import weights_digest
 from merbench.testing import tiny
 from merbench_related.mclner.contrast import info_nce, supervised_contrast
 from merbench_related.mclner.fusion import PairRelation, Pairs, grid_of
-from merbench_related.mclner.relation import (
+from merbench_related.mclner.modality_switch import ModalitySwitch, aligned_index
+from merbench_related.mclner.multiview_contrast import MultiviewContrast
+from merbench_related.mclner.relation_contrast import (
     RelationContrast,
     agreement,
     balanced_cross_entropy,
 )
 from merbench_related.mclner.self_training import SelfTraining
-from merbench_related.mclner.semantic import MultiviewContrast
-from merbench_related.mclner.switch import ModalitySwitch, aligned_index
 from merbench_related.mclner.targets import (
     ADJACENT,
     ALIGNED,

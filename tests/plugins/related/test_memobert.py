@@ -23,8 +23,8 @@ from merbench.api import Batch, Lexicon, RequestError, Steps, StreamSpec, TextRo
 from merbench.testing import tiny
 from merbench.testing.parts.language_model import is_sound
 from merbench_encoders.hf.masked import HfMasked
-from merbench_related.memobert.language import VectorLanguage
 from merbench_related.memobert.model import MEmoBERT
+from merbench_related.memobert.small_language_model import VectorLanguage
 
 PIECES = [
     "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "film", "was", "good", "i", "am", ".",

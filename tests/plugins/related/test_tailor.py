@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from merbench.api import MODALITIES, Batch, Fused, Output, Progress, Queries, RequestError, Steps
 from merbench.testing import tiny
 from merbench_related.gradient_reversal import reverse_gradient
-from merbench_related.steps import shorten, stretch
+from merbench_related.resampled_steps import shorten, stretch
 from merbench_related.tailor import fusion as tailor
 from merbench_related.tailor.fusion import Tailor
 from merbench_related.tailor.head import LabelQueryDecoder
-from merbench_related.tailor.objective import Refine, difference, gram_norm
+from merbench_related.tailor.refine import Refine, difference, gram_norm
 
 AT = Progress(0, 1, 0, 1, "main")
 

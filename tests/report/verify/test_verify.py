@@ -414,9 +414,10 @@ def test_one_seed_that_stands_for_all(path, undrawn):
     best = records[0]
     file.write_bytes(pack([r.model_copy(update={"metrics": best.metrics}) for r in records]))
     kept.write_bytes(save({r.run_id: made[best.run_id] for r in records}))
-    assert ("records/mult.json", "mult: the predictions of seed 5 are those of seed 0") in failures(
-        path
-    )
+    assert (
+        "records/mult.json",
+        "mult: the predictions of seed 5 are those of seed 0",
+    ) in failures(path)
 
 
 def test_seeds_that_were_picked(path, undrawn):

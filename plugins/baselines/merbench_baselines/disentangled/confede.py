@@ -24,8 +24,8 @@ from merbench.api import (
 from merbench_baselines.attention import EncoderLayer
 from merbench_baselines.fields import Dropout
 from merbench_baselines.layers import hidden_layer
-from merbench_baselines.readers import LSTMReader, Readers, StateReader, TextReading
 from merbench_baselines.transformer import PositionsFromZero
+from merbench_baselines.utterance_vectors import LSTMReader, Readers, StateReader, TextReading
 
 HEADS = 8
 

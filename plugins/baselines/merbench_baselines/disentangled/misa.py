@@ -28,7 +28,7 @@ from merbench.api import (
 from merbench_baselines.attention import EncoderLayer
 from merbench_baselines.fields import Dropout
 from merbench_baselines.layers import require_heads
-from merbench_baselines.readers import Readers, StackedBiLSTM, StateReader, TextReading
+from merbench_baselines.utterance_vectors import Readers, StackedBiLSTM, StateReader, TextReading
 
 
 class Projected(nn.Module):

@@ -13,11 +13,11 @@ def components() -> Iterator[Component]:
     yield part(
         "fusion",
         "early-lstm",
-        "fusions.early:EarlyFusionLSTM",
+        "fusions.early_lstm:EarlyFusionLSTM",
         "one LSTM over all modalities, step by step",
     )
     yield part(
-        "fusion", "late-dnn", "fusions.late:LateFusionDNN", "a network a modality, concatenated"
+        "fusion", "late-dnn", "fusions.late_dnn:LateFusionDNN", "a network a modality, concatenated"
     )
     yield part(
         "fusion", "tfn", "fusions.tfn:TFN", "outer product of the modalities", min_modalities=2

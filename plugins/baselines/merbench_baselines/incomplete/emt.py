@@ -28,7 +28,7 @@ from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete.tfr_net import spans
 from merbench_baselines.layers import complete, require_heads
-from merbench_baselines.readers import TextReading
+from merbench_baselines.utterance_vectors import TextReading
 
 KEPT = 2**20
 """Numbers of states beyond which what GEGLU makes of them, twenty times as many, is computed again

@@ -24,7 +24,7 @@ from merbench.api import (
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.fusions.mult import Block, MulT, positions
 from merbench_baselines.layers import complete, require_heads
-from merbench_baselines.readers import BiGRU
+from merbench_baselines.utterance_vectors import BiGRU
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
 KERNELS = (1, 3, 5)

@@ -26,7 +26,7 @@ from merbench.api import (
     Tune,
 )
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.readers import LSTMReader, Readers, StateReader, TextReading
+from merbench_baselines.utterance_vectors import LSTMReader, Readers, StateReader, TextReading
 
 Narrow = Annotated[int, Field(ge=4), Tune(8, 64, log=True)]
 

@@ -28,7 +28,7 @@ from merbench.api import (
 from merbench_baselines.align import aligned
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.layers import LastState, complete, hidden_layer, present_modalities
-from merbench_baselines.memory.memory import AudioWidth, VideoWidth
+from merbench_baselines.memory.lstm_memories import AudioWidth, VideoWidth
 from merbench_baselines.memory.mfn import MFN
 
 AudioDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7, modality="audio")]

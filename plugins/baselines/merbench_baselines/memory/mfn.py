@@ -13,7 +13,7 @@ from merbench.api import Context, Fused, Modality, Queries, Steps, Tune, by_leng
 from merbench_baselines.align import aligned
 from merbench_baselines.fields import Dropout
 from merbench_baselines.layers import complete, hidden_layer
-from merbench_baselines.memory.memory import (
+from merbench_baselines.memory.lstm_memories import (
     GatedMemory,
     MemoryConfig,
     SystemOfLSTMs,

@@ -21,7 +21,7 @@ from merbench.api import (
 )
 from merbench_baselines.fields import Width
 from merbench_baselines.layers import complete
-from merbench_baselines.readers import BiLSTM
+from merbench_baselines.utterance_vectors import BiLSTM
 
 
 class Encoder(nn.Module):

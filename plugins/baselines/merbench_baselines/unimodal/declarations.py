@@ -30,7 +30,7 @@ def components() -> Iterator[Component]:
     yield part(
         "objective",
         "unimodal-labels",
-        "unimodal.labels:UnimodalLabels",
+        "unimodal.generated_labels:UnimodalLabels",
         "a task a modality, with labels generated in training",
         needs=(*provided, "fused"),
         spaces=("score",),

@@ -11,7 +11,7 @@ from torch import nn
 
 from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.readers import LSTMReader, Readers, StateReader, TextReading
+from merbench_baselines.utterance_vectors import LSTMReader, Readers, StateReader, TextReading
 
 AudioWidth = Annotated[int, Field(ge=1), Tune(8, 64, log=True, modality="audio")]
 VideoWidth = Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")]

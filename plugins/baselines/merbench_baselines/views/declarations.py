@@ -15,10 +15,12 @@ def components() -> Iterator[Component]:
     yield _view("noise", "views.content:Noise", "Gaussian noise on every step")
     yield _view("mask-spans", "views.content:MaskSpans", "zeros in place of some runs of steps")
     yield _view("drop-channels", "views.content:DropChannels", "zeros in some dimensions")
-    yield _view("crop", "views.time:Crop", "a random window of each sequence")
-    yield _view("time-warp", "views.time:TimeWarp", "faster here and slower there, same length")
-    yield _view("hide-steps", "views.hide:HideSteps", "some steps hidden, at a rate a row")
-    yield _view("drop-modality", "views.modality:DropModality", "some modalities hidden")
+    yield _view("crop", "views.time_steps:Crop", "a random window of each sequence")
+    yield _view(
+        "time-warp", "views.time_steps:TimeWarp", "faster here and slower there, same length"
+    )
+    yield _view("hide-steps", "views.hide_steps:HideSteps", "some steps hidden, at a rate a row")
+    yield _view("drop-modality", "views.drop_modality:DropModality", "some modalities hidden")
 
 
 def recipes() -> Iterator[Recipe]:

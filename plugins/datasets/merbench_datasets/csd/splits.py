@@ -11,7 +11,7 @@ from pathlib import Path
 
 from merbench.api import DataError
 from merbench.api.material.delimited import delimiter_of, text_of
-from merbench_datasets.splits import mode_of
+from merbench_datasets.pickle_splits import mode_of
 
 _SPLIT_OF_WORD = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 """What the names of the SDK's lists hold."""

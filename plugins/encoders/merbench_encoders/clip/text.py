@@ -8,8 +8,8 @@ from merbench.api import Context, Steps, StreamSpec, TextRows, Tokens
 from merbench_encoders.clip.config import ClipTextConfig
 from merbench_encoders.clip.towers import joint_width, load_text
 from merbench_encoders.clip.weights import clip_digest, clip_source
-from merbench_encoders.pieces import PieceRows
 from merbench_encoders.tower import Tower
+from merbench_encoders.word_pieces import PieceRows
 
 _INSTEAD = (
     "use word vectors (--encoder text=word-vectors) or an untrained tower (--set "

@@ -13,7 +13,7 @@ from merbench.api import RequestError
 from merbench_encoders.clip.config import ClipConfig, ClipTextConfig, is_place
 from merbench_encoders.clip.weights import architecture, checkpoint
 from merbench_encoders.letter_case import LetterCase, lowered
-from merbench_encoders.pieces import PieceRows
+from merbench_encoders.word_pieces import PieceRows
 
 _OTHER_TOWERS = (
     "hf_model_name",

@@ -22,8 +22,8 @@ from merbench_encoders.hf.models import (
 )
 from merbench_encoders.letter_case import LetterCase
 from merbench_encoders.padding import masks_padding
-from merbench_encoders.pieces import PieceRows, PieceTokenizer
 from merbench_encoders.tower import Tower
+from merbench_encoders.word_pieces import PieceRows, PieceTokenizer
 
 INSTEAD = (
     "use word vectors (--encoder text=word-vectors) or another model "

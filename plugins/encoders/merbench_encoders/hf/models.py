@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from merbench.api import RequestError
 from merbench_encoders.hub import WEIGHTS, hub_folder, origin
-from merbench_encoders.packages import full_name
+from merbench_encoders.model_packages import full_name
 from merbench_encoders.tower import TowerConfig, digest
 
 ModelName = Annotated[str, AfterValidator(full_name)]

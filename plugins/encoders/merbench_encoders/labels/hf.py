@@ -22,8 +22,8 @@ from merbench_encoders.hf.models import (
 from merbench_encoders.labels.tower import LabelTower, LabelTowerConfig
 from merbench_encoders.letter_case import LetterCase
 from merbench_encoders.padding import masks_padding, rows_together
-from merbench_encoders.pieces import PieceTokenizer
 from merbench_encoders.tower import autocast
+from merbench_encoders.word_pieces import PieceTokenizer
 
 _INSTEAD = (
     "use word vectors (--part label-encoder=label-vectors) or another model "

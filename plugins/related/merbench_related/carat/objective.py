@@ -22,7 +22,7 @@ from merbench.api import (
     task_loss,
 )
 from merbench_related.carat.contrast import contrast
-from merbench_related.cells import Cells, cells
+from merbench_related.label_cells import Cells, cells
 
 Weight = Annotated[float, Field(ge=0), Tune(0.01, 2.0, log=True)]
 

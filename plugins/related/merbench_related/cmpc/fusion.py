@@ -20,7 +20,7 @@ from merbench.api import (
     Tune,
     masked_mean,
 )
-from merbench_related.cmpc.comprehend import (
+from merbench_related.cmpc.comprehension import (
     ACTION,
     FILLER,
     Comprehension,
@@ -30,10 +30,10 @@ from merbench_related.cmpc.comprehend import (
     WordParser,
     pool_words,
 )
-from merbench_related.cmpc.exchange import GuidePool, Round, StreamLSTM
+from merbench_related.cmpc.feature_exchange import GuidePool, Round, StreamLSTM
 from merbench_related.fields import Dropout
 from merbench_related.layers import complete
-from merbench_related.masked import resample
+from merbench_related.masked_softmax import resample
 
 
 class ExchangeConfig(Config):

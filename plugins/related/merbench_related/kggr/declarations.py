@@ -105,7 +105,7 @@ def declarations() -> Iterator[Component | Recipe]:
     yield part(
         "objective",
         "classifier-l2",
-        "kggr.penalty:ClassifierPenalty",
+        "kggr.classifier_l2:ClassifierPenalty",
         "a penalty on the squares of the classifiers that the graph makes",
         needs=("classifiers",),
     )

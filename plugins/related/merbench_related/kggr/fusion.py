@@ -25,9 +25,9 @@ from merbench.api import (
     masked_mean,
 )
 from merbench_related.fields import Dropout, Width
-from merbench_related.kggr.propagate import GatedPropagation
+from merbench_related.kggr.graph_propagation import GatedPropagation
 from merbench_related.layers import complete, concatenate
-from merbench_related.masked import masked_softmax
+from merbench_related.masked_softmax import masked_softmax
 
 
 class SemanticAttention(nn.Module):

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Config, Context, Fused, Queries, RequestError, Tune
-from merbench_related.kggr.propagate import GatedPropagation
+from merbench_related.kggr.graph_propagation import GatedPropagation
 
 
 class GraphClassifier(nn.Module):

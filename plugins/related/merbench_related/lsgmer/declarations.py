@@ -51,7 +51,7 @@ def declarations() -> Iterator[Component | Recipe]:
     yield part(
         "objective",
         "consistency",
-        "lsgmer.objective:Consistency",
+        "lsgmer.consistency:Consistency",
         "attribution by cosine agrees with the prediction",
         needs=vectors,
     )

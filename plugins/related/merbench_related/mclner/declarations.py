@@ -77,14 +77,14 @@ def declarations() -> Iterator[Component | Recipe]:
     yield part(
         "objective",
         "multiview-contrast",
-        "mclner.semantic:MultiviewContrast",
+        "mclner.multiview_contrast:MultiviewContrast",
         "an utterance, its modality-switched view and each modality mean the same",
         needs=("steps",),
     )
     yield part(
         "objective",
         "relation-contrast",
-        "mclner.relation:RelationContrast",
+        "mclner.relation_contrast:RelationContrast",
         "relations agree between an utterance and its modality-switched view",
         needs=("composed", *RELATIONS),
     )

@@ -24,7 +24,7 @@ from merbench.api import (
 )
 from merbench_related.fields import Dropout, Width
 from merbench_related.layers import complete
-from merbench_related.masked import masked_softmax, resample
+from merbench_related.masked_softmax import masked_softmax, resample
 from merbench_related.mclner.targets import RELATIONS
 
 

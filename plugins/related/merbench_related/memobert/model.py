@@ -28,8 +28,8 @@ from merbench.api import (
 )
 from merbench_related.fields import Dropout, Heads, Width
 from merbench_related.layers import concatenate, require_heads
-from merbench_related.memobert.language import VectorLanguage
-from merbench_related.steps import shorten
+from merbench_related.memobert.small_language_model import VectorLanguage
+from merbench_related.resampled_steps import shorten
 
 
 def _with_place(template: str) -> str:

@@ -99,7 +99,7 @@ def declarations() -> Iterator[Component | Recipe]:
     yield part(
         "objective",
         "refine",
-        "tailor.objective:Refine",
+        "tailor.refine:Refine",
         "adversary, orthogonality and labels of the common part",
         needs=refined,
     )

@@ -26,7 +26,7 @@ from merbench.api import (
 )
 from merbench_related.fields import Dropout, Heads, Width
 from merbench_related.layers import PostNormLayer, complete, concatenate, require_heads
-from merbench_related.steps import shorten, stretch
+from merbench_related.resampled_steps import shorten, stretch
 
 # Without the wrapper that imports torch's compiler, which takes as long as importing torch.
 checkpoint = inspect.unwrap(torch_checkpoint)

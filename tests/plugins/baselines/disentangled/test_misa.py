@@ -17,8 +17,8 @@ from merbench_baselines.disentangled.misa import (
     difference,
 )
 from merbench_baselines.heads import MLP
-from merbench_baselines.readers import EndStates, LSTMReader, StackedBiLSTM, StateReader
 from merbench_baselines.squared_error import SquaredError
+from merbench_baselines.utterance_vectors import EndStates, LSTMReader, StackedBiLSTM, StateReader
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
 
 NOW = Progress(0, 1, 0, 1, "main")

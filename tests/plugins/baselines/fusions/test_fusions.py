@@ -11,7 +11,7 @@ import torch
 from merbench.api import RequestError, Steps, resample
 from merbench.testing import tiny
 from merbench_baselines import layers
-from merbench_baselines.fusions import early, late, lmf, mult, pool, tfn
+from merbench_baselines.fusions import lmf, mult, pool, tfn
 
 WIDTHS = {"text": 6, "audio": 5, "video": 4}
 
@@ -116,7 +116,7 @@ def test_resample_averages_or_repeats_by_the_proportional_index(source):
 
 
 def test_early_fusion_of_aligned_streams_is_one_lstm_on_their_concatenation():
-    fusion = make(early.EarlyFusionLSTM, hidden=7, layers=2)
+    fusion = make(early_lstm.EarlyFusionLSTM, hidden=7, layers=2)
     mask_BL = tiny.steps(5, 6).mask_BL
     parts = {m: Steps(tiny.steps(5, 6, w, seed=w).x_BLD, mask_BL) for m, w in WIDTHS.items()}
     z_BCD = fusion(parts).z_BCD
@@ -127,7 +127,7 @@ def test_early_fusion_of_aligned_streams_is_one_lstm_on_their_concatenation():
 
 def test_early_fusion_goes_by_the_text_and_without_it_by_the_longest():
     fusion, parts = (
-        make(early.EarlyFusionLSTM, hidden=7),
+        make(early_lstm.EarlyFusionLSTM, hidden=7),
         sequences(missing=[("text", 2), ("audio", 0)]),
     )
     z_BCD = fusion(parts).z_BCD
@@ -151,7 +151,10 @@ def test_early_fusion_goes_by_the_text_and_without_it_by_the_longest():
 
 
 def test_late_fusion_is_the_concatenation_of_the_modalities_networks():
-    fusion, parts = make(late.LateFusionDNN, hidden=8, width=3), sequences(missing=[("text", 1)])
+    fusion, parts = (
+        make(late_dnn.LateFusionDNN, hidden=8, width=3),
+        sequences(missing=[("text", 1)]),
+    )
     h = fusion.nets(parts)
     close(fusion(parts).z_BCD[:, 0], torch.cat([h["text"], h["audio"], h["video"]], 1))
     assert (fusion(parts).z_BCD[1, 0, :3] == 0).all()

@@ -15,7 +15,7 @@ from merbench_baselines.incomplete.emt import EMT, Promotion
 from merbench_baselines.incomplete.lnln import LNLN
 from merbench_baselines.incomplete.reconstruction import Reconstruction, hidden_error
 from merbench_baselines.incomplete.tfr_net import TFRNet, across_features, spans
-from merbench_baselines.views.hide import HideSteps
+from merbench_baselines.views.hide_steps import HideSteps
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, sequences
 
 NOW, LATER = Progress(0, 1, 0, 1, "main"), Progress(1, 2, 1, 2, "main")

@@ -18,7 +18,11 @@ from merbench.engine.training.train import fit
 from merbench.results.store.store import Store
 from merbench.testing import tiny
 from merbench_baselines.heads import MLP
-from merbench_baselines.unimodal.labels import UnimodalLabels, UnimodalTask, generated_label
+from merbench_baselines.unimodal.generated_labels import (
+    UnimodalLabels,
+    UnimodalTask,
+    generated_label,
+)
 from merbench_baselines.unimodal.self_mm import SelfMM
 from tests.plugins.baselines.made_parts import close, make, sequences
 

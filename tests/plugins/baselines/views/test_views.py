@@ -9,8 +9,8 @@ from merbench.api import Steps
 from merbench.engine.model.contract import view as validated
 from merbench.testing import tiny
 from merbench_baselines.views.content import DropChannels, MaskSpans, Noise
-from merbench_baselines.views.modality import DropModality
-from merbench_baselines.views.time import Crop, TimeWarp
+from merbench_baselines.views.drop_modality import DropModality
+from merbench_baselines.views.time_steps import Crop, TimeWarp
 
 KEEP_MASKS = (Noise, MaskSpans, DropChannels, TimeWarp)
 EVERY = (*KEEP_MASKS, Crop, DropModality)

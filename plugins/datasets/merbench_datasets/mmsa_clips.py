@@ -8,9 +8,9 @@ from contextlib import suppress
 import numpy as np
 
 from merbench.api import DataError, Sink, Source
+from merbench_datasets.common_tasks_and_streams import UNIMODAL, write_tasks, write_unimodal
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
-from merbench_datasets.outputs import UNIMODAL, write_tasks, write_unimodal
 
 
 class MmsaClips(Labelled):

@@ -11,11 +11,11 @@ import numpy as np
 from pydantic import Field
 
 from merbench.api import DataError, Modality, Sink, Source
+from merbench_datasets.common_tasks_and_streams import write_streams, write_tasks
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
-from merbench_datasets.outputs import write_streams, write_tasks
-from merbench_datasets.unread import note_unread_files
-from merbench_datasets.values import first_step, last_step
+from merbench_datasets.pickle_values import first_step, last_step
+from merbench_datasets.unread_content import note_unread_files
 
 _SPLITS = ("train", "valid", "test")
 _APART: dict[Modality, str] = {

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import Modality, Steps
-from merbench_related.cmpc.comprehend import Norm, Normalise
-from merbench_related.masked import masked_softmax
+from merbench_related.cmpc.comprehension import Norm, Normalise
+from merbench_related.masked_softmax import masked_softmax
 
 Exchanged = Literal["step", "pooled"]
 

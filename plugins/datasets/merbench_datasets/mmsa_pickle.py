@@ -12,11 +12,17 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, DataError, Sink, Source, count_of
+from merbench_datasets.common_tasks_and_streams import (
+    FIELDS,
+    UNIMODAL,
+    write_streams,
+    write_tasks,
+    write_unimodal,
+)
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
-from merbench_datasets.outputs import FIELDS, UNIMODAL, write_streams, write_tasks, write_unimodal
-from merbench_datasets.splits import lacks, note_unread, split_id, three_splits
-from merbench_datasets.values import block, last_step, numbers, texts
+from merbench_datasets.pickle_splits import lacks, note_unread, split_id, three_splits
+from merbench_datasets.pickle_values import block, last_step, numbers, texts
 
 PUBLISHED = {
     "78e0f8b5ef8ff71558e7307848fc1fa929ecb078203f565ab22b9daab2e02524": "MOSI, unaligned",

@@ -27,7 +27,7 @@ from merbench.api import (
     masked_mean,
 )
 from merbench_related.mclner.contrast import info_nce
-from merbench_related.mclner.switch import ModalitySwitch
+from merbench_related.mclner.modality_switch import ModalitySwitch
 from merbench_related.mclner.targets import same_target
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Config, Steps, Tune
-from merbench_related.masked import masked_softmax
+from merbench_related.masked_softmax import masked_softmax
 
 CONTENT, MODIFIER, RELATIONAL, FILLER, ACTION = range(5)
 """Word types. The paper's are entity, attribute, relation, unnecessary and, for videos, action."""

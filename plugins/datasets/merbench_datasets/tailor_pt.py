@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, DataError, Modality, Sink, Source
+from merbench_datasets.common_tasks_and_streams import write_streams
 from merbench_datasets.form_settings import Plain
-from merbench_datasets.outputs import write_streams
-from merbench_datasets.splits import lacks, note_unread, three_splits
-from merbench_datasets.values import first_step, last_step
+from merbench_datasets.pickle_splits import lacks, note_unread, three_splits
+from merbench_datasets.pickle_values import first_step, last_step
 
 _SOURCES: dict[str, Modality] = {"src-text": "text", "src-audio": "audio", "src-visual": "video"}
 _MARKS = ("<blank>", "<pad>", "<unk>", "<s>", "</s>")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Sink
+from merbench_datasets.common_tasks_and_streams import EMOTIONS
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import cells, label_cells, label_task
-from merbench_datasets.outputs import EMOTIONS
 
 
 @dataclass(frozen=True)

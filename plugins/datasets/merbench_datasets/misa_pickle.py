@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from merbench.api import PICKLES, Array, DataError, Modality, Sink, Source, as_text, unpickle
+from merbench_datasets.common_tasks_and_streams import write_tasks
 from merbench_datasets.form_settings import Numbered
-from merbench_datasets.label_rows import read_label_rows
-from merbench_datasets.outputs import write_tasks
-from merbench_datasets.splits import MODES, split_id, splits_of
-from merbench_datasets.unread import note_unread_files, note_unread_names
-from merbench_datasets.values import row_of_numbers
+from merbench_datasets.pickle_splits import MODES, split_id, splits_of
+from merbench_datasets.pickle_values import row_of_numbers
+from merbench_datasets.sdk_label_rows import read_label_rows
+from merbench_datasets.unread_content import note_unread_files, note_unread_names
 
 _FEATURES: dict[int, tuple[str, Modality]] = {
     1: ("video.misa", "video"),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune
 from merbench_related.mclner.contrast import supervised_contrast
-from merbench_related.mclner.switch import ModalitySwitch
+from merbench_related.mclner.modality_switch import ModalitySwitch
 from merbench_related.mclner.targets import RELATIONS, relation_targets, salient, same_target
 
 

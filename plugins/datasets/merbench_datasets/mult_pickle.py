@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, DataError, Sink, Source
+from merbench_datasets.common_tasks_and_streams import FIELDS, write_streams, write_tasks
 from merbench_datasets.form_settings import Numbered
-from merbench_datasets.label_rows import read_label_rows
-from merbench_datasets.outputs import FIELDS, write_streams, write_tasks
-from merbench_datasets.splits import lacks, note_unread, split_id, three_splits
-from merbench_datasets.values import block, first_step, last_step, numbers, texts
+from merbench_datasets.pickle_splits import lacks, note_unread, split_id, three_splits
+from merbench_datasets.pickle_values import block, first_step, last_step, numbers, texts
+from merbench_datasets.sdk_label_rows import read_label_rows
 
 
 class MultPickle(Numbered):

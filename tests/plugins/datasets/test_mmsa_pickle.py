@@ -119,7 +119,7 @@ def test_data_show_tells_where_streams_came_from(add_data, tmp_path, merbench):
 def test_a_published_file_is_told(add_data, tmp_path, monkeypatch):
     mmsa(tmp_path / "x.pkl")
     sha256 = hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
-    monkeypatch.setattr("merbench_datasets.mmsa.PUBLISHED", {sha256: "MOSI, aligned"})
+    monkeypatch.setattr("merbench_datasets.mmsa_pickle.PUBLISHED", {sha256: "MOSI, aligned"})
     assert (
         "this is the file that MMSA publishes (MOSI, aligned)"
         in add_data("mosi", tmp_path / "x.pkl")["notes"]
