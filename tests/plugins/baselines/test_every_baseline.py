@@ -24,7 +24,7 @@ from merbench.api import (
 from merbench.host.catalog import Catalog
 from merbench.host.discovery import Plugin
 from merbench.testing import tiny
-from merbench_baselines.fusions import lmf, mult, pool, tfn
+from merbench_baselines.fusions import early_lstm, late_dnn, lmf, mult, pool, tfn
 from merbench_baselines.heads import MLP, Linear
 from merbench_baselines.hooks import merbench_components
 from merbench_baselines.task_loss import Task

@@ -20,17 +20,6 @@ from tests.conftest import loads
 from tests.plugins.datasets.form_files import LENGTHS, N, home, mmsa, rows_of
 
 
-@pytest.fixture
-def add_data(merbench, tmp_path):
-    def call(*words, check=True):
-        result = merbench(
-            "data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check
-        )
-        return loads(result.stdout) if check else result
-
-    return call
-
-
 def mult(path, labels=1, left=True, ids="plain"):
     content, truth = {}, {}
     for mode, n in N.items():

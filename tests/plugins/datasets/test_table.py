@@ -11,7 +11,6 @@ from merbench.api import DataError
 from merbench.data.folder.read import read_folder
 from merbench_datasets.joined_labels import in_order, sign_between
 from merbench_datasets.label_values import numbers_in
-from tests.conftest import loads
 
 MODES = ("train", "valid", "test")
 
@@ -43,16 +42,6 @@ def meld(folder):
         ]
         write(folder / f"{mode}_sent_emo.csv", rows)
     return folder
-
-
-@pytest.fixture
-def add_data(merbench, tmp_path):
-    def call(*words, check=True):
-        home = str(tmp_path / "home")
-        result = merbench("data", "add", *map(str, words), "--data", home, "--json", check=check)
-        return loads(result.stdout) if check else result
-
-    return call
 
 
 def test_meld(add_data, tmp_path):

@@ -11,7 +11,7 @@ import torch
 from merbench.api import RequestError, Steps, resample
 from merbench.testing import tiny
 from merbench_baselines import layers
-from merbench_baselines.fusions import lmf, mult, pool, tfn
+from merbench_baselines.fusions import early_lstm, late_dnn, lmf, mult, pool, tfn
 
 WIDTHS = {"text": 6, "audio": 5, "video": 4}
 
