@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from merbench.results.files import sweep, write_atomic
-from merbench.results.records.sealed import read_file
+from merbench.results.files import sweep
+from merbench.results.sealed_cache import read_sealed, write_sealed
 
 MOST_KEPT = 3000
 PLUGINS = "merbench"
@@ -62,7 +62,7 @@ class _Parsed:
         self.kept, self.by_content, self.new = kept, dict[str, list[Any]](), False
         if kept:
             with suppress(OSError, ValueError, TypeError):
-                self.by_content = dict(json.loads(read_file(kept)))
+                self.by_content = dict(json.loads(read_sealed(kept)))
 
     def meaning(self, file: Path, module: str) -> tuple[str, tuple[str, ...]]:
         if self.kept is None:
@@ -86,7 +86,7 @@ class _Parsed:
             with suppress(OSError):
                 self.kept.parent.mkdir(parents=True, exist_ok=True)
                 sweep(self.kept.parent)
-                write_atomic(self.kept, json.dumps(latest).encode())
+                write_sealed(self.kept, json.dumps(latest).encode())
 
 
 @cache

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import stat
 import sys
@@ -161,6 +162,14 @@ def _cannot_write(path: Path, error: OSError | RuntimeError) -> RequestError:
 def missing_folders(folder: Path) -> list[Path]:
     """``folder`` and those above it that are not there, the deepest first."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def remove(path: Path) -> None:
+    """A file, a link, or a folder with all that is in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_empty(*folders: Path) -> None:

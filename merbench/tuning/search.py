@@ -8,7 +8,7 @@ validation than it began.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
@@ -60,10 +60,19 @@ def tune(
     another is recorded and does not. ``patience``: see ``Worker``. RequestError where the default
     settings cannot be built or the storage cannot be used, RunError where every trial failed.
     """
+
+    def check_storage() -> None:
+        if config.storage is None:
+            store.require_same_folder()
+
+    check_storage()
     search = join(request, plan, store, config)
     try:
-        _Searcher(search, plan, machine, watch, patience).work()
+        _Searcher(search, plan, machine, watch, patience, check_storage).work()
         return search.result()
+    except OSError:
+        check_storage()  # which says why, where the folder is another one
+        raise
     except StorageInternalError as error:
         raise RunError(
             f"the search's storage was lost ({error.__cause__ or error}); "
@@ -98,7 +107,9 @@ class _Searcher:
         machine: Machine,
         watch: Watch,
         patience: Mapping[str, float],
+        check_storage: Callable[[], None],
     ) -> None:
+        self.check_storage = check_storage
         self.search, self.study, self.storage = search, search.study, search.storage
         self.plan, self.machine, self.watch = plan, machine, watch
         self.worker = Worker(self.storage, **patience)
@@ -114,6 +125,7 @@ class _Searcher:
         self._compare_source()
         self._enqueue_planned()
         while True:
+            self.check_storage()
             ledger = self._requeue_lost(self.search.ledger())
             if report_progress(self.search, self.watch):
                 return

@@ -58,6 +58,8 @@ class Worker:
                 except UpdateFinishedTrialError:
                     self.lost_trial = True
                     return
+                except Exception:  # a storage that is away; the trial itself will find it too
+                    continue
 
         self.lost_trial = False
         self._stop.clear()

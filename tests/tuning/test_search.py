@@ -172,6 +172,19 @@ def test_the_defaults_come_first_and_the_best_is_never_worse(ask, search, store)
     assert len({tuple(t.params.items()) for t in (first, *others)}) == 4
 
 
+def test_a_store_that_becomes_another_folder_ends_the_search(ask, search, store):
+    away = store.root.with_name("away")
+
+    def unmount(event):
+        if isinstance(event, TrialDone) and not away.exists():
+            store.root.rename(away)
+            store.root.mkdir()
+
+    with pytest.raises(RequestError, match="no longer the folder it was"):
+        search(ask(), watch=unmount)
+    assert not list(store.root.iterdir()) and list(away.rglob("*.journal"))
+
+
 def test_the_value_is_that_of_a_run_with_the_tuning_seed(ask, search, store, catalog):
     from merbench.runs.run import run
 

@@ -16,6 +16,7 @@ import numpy as np
 from merbench.api.errors import RequestError
 from merbench.data.encoder_cache.entry import ENTRY, VALUES, Entry, file_sha256, writing
 from merbench.data.encoder_cache.filling import Filling
+from merbench.results.files import remove
 from merbench.results.records.sealed import read_file
 
 
@@ -48,6 +49,7 @@ class Cache:
         folder = self.folder / key
         try:
             entry = Entry.model_validate_json(read_file(folder / ENTRY))
+            entry.check(key)
             if file_sha256(folder / VALUES) != entry.sha256:
                 raise ValueError("its checksum does not fit")
             return entry, *_mapped(folder / VALUES)
@@ -58,7 +60,7 @@ class Cache:
             self.warnings.append(
                 f"the cached output in {folder} is damaged ({reason}); it is made again"
             )
-            (folder / ENTRY).unlink(missing_ok=True)
+            remove(folder / ENTRY)
             return None
 
     @contextmanager

@@ -35,7 +35,8 @@ class About(BaseModel):
 
 class Entry(BaseModel):
     """``entry.json``. ``dataset`` and ``stream``: for whom it was made first. ``notes``: row ->
-    what was wrong with its clip.
+    what was wrong with its clip. ``facts_sha256``: of all the rest; empty, as is ``key``, in
+    entries from before there were these.
     """
 
     encoder: str
@@ -52,6 +53,21 @@ class Entry(BaseModel):
     sha256: str
     measured: dict[str, float] = {}
     notes: dict[int, str] = {}
+    key: str = ""
+    facts_sha256: str = ""
+
+    def sealed(self) -> Entry:
+        """With the digest of what it says."""
+        return self.model_copy(update={"facts_sha256": self._digest()})
+
+    def check(self, key: str) -> None:
+        """ValueError where it was changed since, or is that of another ``key``."""
+        if self.facts_sha256 and (self.key, self.facts_sha256) != (key, self._digest()):
+            raise ValueError("it is not what was written there")
+
+    def _digest(self) -> str:
+        facts = self.model_dump(mode="json", exclude={"facts_sha256"})
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from merbench.api.errors import RequestError
 from merbench.api.material.clips import CUT_SHORT, WITHOUT, rates, summed
 from merbench.api.media.decoded import Shares
 from merbench.data.encoder_cache.entry import ENTRY, VALUES, Entry, file_sha256, writing
-from merbench.results.files import write_atomic
+from merbench.results.files import remove, write_atomic
+from merbench.results.records.sealed import require_file
 
 
 class Filling:
@@ -37,7 +38,7 @@ class Filling:
         complete = set()
         for path in self.shards.glob("*.safetensors"):
             if _shard(path) is None:
-                path.unlink()
+                remove(path)
             else:
                 complete.add(int(path.stem))
         return complete
@@ -58,12 +59,13 @@ class Filling:
             "length": np.ascontiguousarray(length, np.int64),
         }
         about = {
-            "sha256": _digest(arrays),
             "notes": json.dumps(notes, sort_keys=True),
             "shares": json.dumps(summed((shares or {}).values())),
         }
+        path = self._path(number)
+        about["sha256"] = _digest(path, arrays, about)
         with writing(self.root):
-            write_atomic(self._path(number), save(arrays, metadata=about))
+            write_atomic(path, save(arrays, metadata=about))
 
     def finish(self, measured: Mapping[str, float], **facts: Any) -> None:
         """Join the shards, all of which are there, into the entry. Equal shards give equal bytes.
@@ -116,8 +118,9 @@ class Filling:
             steps=steps,
             bytes=path.stat().st_size,
             sha256=file_sha256(path),
+            key=self.folder.name,
             **facts,
-        )
+        ).sealed()
         write_atomic(self.folder / ENTRY, entry.model_dump_json(indent=1).encode())
         for folder in self.folder.glob("shards-*"):
             shutil.rmtree(folder)
@@ -144,19 +147,23 @@ def _header(length: np.ndarray, steps: int, width: int) -> bytes:
 
 def _shard(path: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str], Shares] | None:
     try:
+        require_file(path)
         with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in ("values", "length")}
-    except (OSError, SafetensorError):
-        return None
-    if about.get("sha256") != _digest(arrays):
+        if about["sha256"] != _digest(path, arrays, about):
+            return None
+    except (OSError, ValueError, LookupError, SafetensorError):
         return None
     notes = {int(row): note for row, note in json.loads(about["notes"]).items()}
-    return arrays["values"], arrays["length"], notes, json.loads(about.get("shares", "{}"))
+    return arrays["values"], arrays["length"], notes, json.loads(about["shares"])
 
 
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _digest(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> str:
+    """Of a shard's content and place: that of other rows, or of another entry, has another one."""
+    digest = hashlib.sha256(repr((path.parts[-3:], about["notes"], about["shares"])).encode())
     for name in sorted(arrays):
-        digest.update(f"{name}{arrays[name].shape}".encode() + arrays[name].data)
+        digest.update(
+            f"{name}{arrays[name].dtype}{arrays[name].shape}".encode() + arrays[name].data
+        )
     return digest.hexdigest()

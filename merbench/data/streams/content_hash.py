@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api.material.corpus import Stream
-from merbench.results.files import sweep, write_atomic
-from merbench.results.records.sealed import read_file
+from merbench.results.files import sweep
+from merbench.results.sealed_cache import read_sealed, write_sealed
 
 KEPT = ("strings", "clip")
 """Kinds of streams whose rows have contents that are known again."""
@@ -41,7 +41,7 @@ class Known:
     def __init__(self, path: Path) -> None:
         self.path, self.changed = path, False
         try:
-            self.table: dict[str, list[Any]] = json.loads(read_file(path))
+            self.table: dict[str, list[Any]] = json.loads(read_sealed(path))
         except (OSError, ValueError):
             self.table = {}
 
@@ -64,6 +64,6 @@ class Known:
         if self.changed:
             try:
                 sweep(self.path.parent)
-                write_atomic(self.path, json.dumps(self.table).encode())
+                write_sealed(self.path, json.dumps(self.table).encode())
             except OSError:
                 return

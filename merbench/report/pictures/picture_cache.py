@@ -13,15 +13,16 @@ from typing import Any
 import matplotlib
 
 from merbench.results.code_digest import code_digest
-from merbench.results.files import sweep, write_atomic
-from merbench.results.records.sealed import DamagedError, read_file
+from merbench.results.files import sweep
+from merbench.results.records.sealed import DamagedError
+from merbench.results.sealed_cache import read_sealed, write_sealed
 
 MOST = 2000
 """Pictures; some 40 MB. Beyond these the older half goes."""
 
 
 class KeptPictures:
-    """SVG files under the hash of all that decides them, each with a digest of its own.
+    """SVG files under the hash of all that decides them.
 
     ``folder`` None keeps nothing; one that cannot be written, or a file that is damaged, costs time
     and nothing else. ``parsed_code``: as ``kept`` of ``code_digest``.
@@ -39,13 +40,11 @@ class KeptPictures:
         deciding = repr((self._drawer, draw.__module__, draw.__name__, numbers))
         file = self._folder / f"{sha256(deciding.encode()).hexdigest()}.svg"
         with suppress(OSError, DamagedError):
-            digest, _, svg = read_file(file).partition(b"\n")
-            if digest == _digest(svg):
-                return svg
+            return read_sealed(file)
         svg = draw(*numbers)
         with suppress(OSError):
             self._make_room(self._folder)
-            write_atomic(file, _digest(svg) + b"\n" + svg)
+            write_sealed(file, svg)
         return svg
 
     def _make_room(self, folder: Path) -> None:
@@ -60,7 +59,3 @@ def _drawer(parsed_code: Path | None) -> tuple[str, str]:
     """The code that draws, and matplotlib's version."""
     code = code_digest(["merbench.report.pictures.board"], parsed_code)
     return code, matplotlib.__version__
-
-
-def _digest(svg: bytes) -> bytes:
-    return sha256(svg).hexdigest().encode()

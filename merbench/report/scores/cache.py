@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from merbench.api.declarations.config import Config
 from merbench.results.code_digest import code_digest
-from merbench.results.files import sweep, write_atomic
-from merbench.results.records.sealed import read_file
+from merbench.results.files import sweep
+from merbench.results.sealed_cache import read_sealed, write_sealed
 
 Kept = TypeVar("Kept", bound=Config)
 
@@ -53,10 +53,10 @@ class Cache:
     def read(self, name: str, kind: type[Kept]) -> Kept | None:
         if self.folder is not None:
             with suppress(OSError, ValueError):
-                return kind.model_validate_json(read_file(self.folder / f"{name}.json"))
+                return kind.model_validate_json(read_sealed(self.folder / f"{name}.json"))
         return None
 
     def write(self, name: str, value: Config) -> None:
         if self.folder is not None:
             with suppress(OSError):
-                write_atomic(self.folder / f"{name}.json", value.model_dump_json().encode())
+                write_sealed(self.folder / f"{name}.json", value.model_dump_json().encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import multiprocessing
 import os
 import shutil
@@ -100,6 +101,41 @@ def test_a_damaged_entry_is_told_and_made_again(tmp_path, name):
         assert cache.find("k") is None and len(cache.warnings) == 1  # thrown away, so told once
         fill(tmp_path)
         assert file.read_bytes() == whole
+
+
+def test_an_entry_that_was_changed_or_is_another_ones_is_made_again(tmp_path):
+    folder = fill(tmp_path) / "encoded/k"
+    entry = folder / "entry.json"
+    entry.write_text(entry.read_text().replace("note 0", "note 9"))
+    assert Cache(tmp_path).find("k") is None
+    folder.rename(folder.parent / "other")
+    fill(tmp_path, key="k")
+    shutil.copy(folder.parent / "k/entry.json", folder.parent / "other/entry.json")
+    assert Cache(tmp_path).find("other") is None and Cache(tmp_path).find("k")
+    entry.unlink()
+    entry.mkdir()
+    assert Cache(tmp_path).find("k") is None and not entry.exists()
+
+
+def test_an_entry_from_before_there_were_digests_is_read(tmp_path):
+    path = fill(tmp_path) / "encoded/k/entry.json"
+    facts = json.loads(path.read_bytes())
+    path.write_text(json.dumps({k: facts[k] for k in facts if k not in ("key", "facts_sha256")}))
+    assert Cache(tmp_path).find("k")
+
+
+def test_a_shard_of_other_rows_or_with_other_notes_is_thrown_away(tmp_path):
+    with Cache(tmp_path).filling("k", "shards-x") as filling:
+        filling.put(0, *shard(0), {0: "note 0"})
+        path = filling.shards / "00000.safetensors"
+        content = path.read_bytes()
+        shutil.copy(path, filling.shards / "00001.safetensors")
+        assert filling.done() == {0} and len(list(filling.shards.iterdir())) == 1
+        for damage in (content.replace(b"note 0", b"note 9"), content.replace(b"{", b"[", 2), b""):
+            path.write_bytes(damage)
+            assert filling.done() == set() and not path.exists()
+        path.mkdir()
+        assert filling.done() == set() and not path.exists()
 
 
 def test_a_damaged_shard_is_thrown_away(tmp_path):

@@ -48,6 +48,16 @@ def test_a_damaged_file_or_none_costs_time_alone(tmp_path):
     assert KeptPictures(tmp_path / "file").drawn(dot, "a", {}) == good and len(DRAWN) == 3
 
 
+def test_another_picture_s_file_is_not_taken_for_it(tmp_path):
+    pictures = KeptPictures(tmp_path)
+    other = pictures.drawn(dot, "b", {})
+    (file_of_other,) = tmp_path.glob("*.svg")
+    good = pictures.drawn(dot, "a", {})
+    (file,) = set(tmp_path.glob("*.svg")) - {file_of_other}
+    file.write_bytes(file_of_other.read_bytes())
+    assert pictures.drawn(dot, "a", {}) == good != other
+
+
 def test_the_older_half_goes_when_there_are_many(tmp_path, monkeypatch):
     monkeypatch.setattr(picture_cache, "MOST", 4)
     pictures = KeptPictures(tmp_path)

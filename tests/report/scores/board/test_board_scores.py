@@ -159,6 +159,13 @@ def test_a_broken_cache_costs_time_only(source, tmp_path):
     for path in (tmp_path / "cache").iterdir():
         path.write_text("{")
     assert score(board(source), source, cache) == first
+    paths = sorted((tmp_path / "cache").iterdir())
+    whole = [path.read_bytes() for path in paths]
+    for path, content, other in zip(paths, whole, [*whole[1:], whole[0]], strict=True):
+        path.write_bytes(content.translate(bytes.maketrans(b"12345", b"23456")))
+        assert score(board(source), source, cache) == first, "other digits"
+        path.write_bytes(other)
+        assert score(board(source), source, cache) == first, "another one's file"
     assert score(board(source), source, Cache(tmp_path / "cache" / "x.json" / "no-folder")) == first
 
 
