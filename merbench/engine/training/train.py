@@ -5,7 +5,6 @@ split could come in.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from merbench.engine.model.weight_average import MovingAverage, changing
 from merbench.engine.plan.stages import settings_of
 from merbench.engine.rows.splits import SplitData
 from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.early_stopping import EarlyStopping
 from merbench.engine.training.optimise import lower_rates
 from merbench.engine.training.passes import Learning, Passes
 from merbench.engine.training.selection import Score, require_finite_losses
@@ -120,14 +120,14 @@ class _Loop:
         self.passes = Passes(learning, config, stage, self.epochs)
         self.inner = [Passes(learning, settings, s, self.epochs) for s, settings in inner]
         self.average = MovingAverage(self.model, config.ema) if config.ema else None
-        self.epoch, self.waited, self.best = 0, 0, -math.inf
+        self.epoch, self.stopping = 0, EarlyStopping(config.patience)
         self.best_state: dict[str, Tensor] = {}
 
     def run(self, watch: Watch, checkpoint: Checkpoint | None) -> None:
         if self.passes.optimiser is None or not self.epochs:
             return
         self.learning.average = self.average
-        while self.epoch < self.epochs and self.waited < self.config.patience:
+        while self.epoch < self.epochs and not self.stopping.stops:
             with checkpoint.proving() if checkpoint else nullcontext():
                 self._run_epoch(watch)
             if checkpoint:
@@ -159,17 +159,15 @@ class _Loop:
 
     def _judge(self, rank: float, scored: nn.Module) -> None:
         """Keep the epoch's weights, or count how long there was none better."""
-        if not self.best_state or rank > self.best or not self.stage.selects:
-            self.best, self.waited = rank, 0
+        if self.stopping.keeps(rank, always=not self.best_state or not self.stage.selects):
             self.best_state = {
                 name: tensor.detach().clone()
                 for name, tensor in changing(self.model, scored).items()
             }
             self.fitted.best_epoch = self.epoch if self.stage.selects else self.fitted.best_epoch
         else:
-            self.waited += 1
             half = max(1, self.config.patience // 2)
-            if self.config.schedule == "plateau" and self.waited % half == 0:
+            if self.config.schedule == "plateau" and self.stopping.waited % half == 0:
                 assert self.passes.optimiser is not None
                 lower_rates(self.passes.optimiser, self.passes.schedule)
 
@@ -188,8 +186,8 @@ class _Loop:
         return {
             "stage": self.number,
             "epoch": self.epoch,
-            "waited": self.waited,
-            "best": self.best,
+            "waited": self.stopping.waited,
+            "best": self.stopping.best,
             "best_state": self.best_state,
             "fitted": dataclasses.asdict(self.fitted),
             "model": changing(self.model),
@@ -200,8 +198,8 @@ class _Loop:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Go on where ``saved`` was made."""
-        self.epoch, self.waited = int(saved["epoch"]), int(saved["waited"])
-        self.best, self.best_state = float(saved["best"]), saved["best_state"]
+        self.epoch, self.best_state = int(saved["epoch"]), saved["best_state"]
+        self.stopping.waited, self.stopping.best = int(saved["waited"]), float(saved["best"])
         # It is needed at the end: whether it fits is asked now.
         self.model.load_state_dict(self.best_state, strict=False)
         self.model.load_state_dict(saved["model"], strict=False)

@@ -21,6 +21,7 @@ from merbench.api import LabelSpace, Progress, RunError, Stage, TrainConfig, own
 from merbench.engine.plan.stages import settings_of
 from merbench.engine.rows.splits import SplitData
 from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.early_stopping import EarlyStopping
 from merbench.engine.training.evaluate import require_finite_predictions
 from merbench.engine.training.selection import Score, require_finite_losses
 from merbench.engine.training.stacked.modules import CannotStackError, StackedModules, Together
@@ -94,9 +95,9 @@ class _Course:
         watch: Callable[[int, dict[str, Any]], None],
     ) -> None:
         self.stack, self.modules, self.seeds = stack, modules, seeds
-        self.patience, self.stage, self.scoring, self.watch = patience, stage, score, watch
+        self.stage, self.scoring, self.watch = stage, score, watch
         self.results: list[Fitted | RunError] = [Fitted() for _ in seeds]
-        self.best, self.waited = [-math.inf] * len(seeds), [0] * len(seeds)
+        self.stopping = [EarlyStopping(patience) for _ in seeds]
         self.alive = list(range(len(seeds)))
 
     def score(self, epoch: int, means: Mapping[str, Tensor], predictions_SN: Tensor) -> None:
@@ -111,7 +112,7 @@ class _Course:
             except RunError as error:
                 self.results[i] = error
                 continue
-            if self.waited[i] < self.patience:
+            if not self.stopping[i].stops:
                 staying.append(position)
         self.stack.keep(staying)
         self.alive = [self.alive[position] for position in staying]
@@ -127,12 +128,10 @@ class _Course:
         value = self.scoring.of(predictions)
         fitted.history.append(self.scoring.entry(self.stage, epoch, losses, value))
         self.watch(self.seeds[i], fitted.history[-1])
-        rank = self.scoring.ranked(value)
-        if fitted.best_epoch is None or rank > self.best[i]:
-            self.best[i], self.waited[i], fitted.best_epoch = rank, 0, epoch
+        rank, first = self.scoring.ranked(value), fitted.best_epoch is None
+        if self.stopping[i].keeps(rank, always=first):
+            fitted.best_epoch = epoch
             self.modules[i].load_state_dict(self.stack.state(position), strict=False)
-        else:
-            self.waited[i] += 1
 
     def state(self, epoch: int) -> dict[str, Any]:
         """Everything that ``epoch``, the next one, depends on."""
@@ -140,8 +139,8 @@ class _Course:
             "seeds": self.seeds,
             "epoch": epoch,
             "alive": self.alive,
-            "best": self.best,
-            "waited": self.waited,
+            "best": [stopping.best for stopping in self.stopping],
+            "waited": [stopping.waited for stopping in self.stopping],
             "fitted": [
                 str(r) if isinstance(r, RunError) else dataclasses.asdict(r) for r in self.results
             ],
@@ -157,7 +156,11 @@ class _Course:
                 RunError(fitted) if isinstance(fitted, str) else Fitted.of(fitted)
                 for fitted in saved["fitted"]
             ]
-            self.best, self.waited, self.alive = saved["best"], saved["waited"], saved["alive"]
+            self.alive = saved["alive"]
+            for stopping, best, waited in zip(
+                self.stopping, saved["best"], saved["waited"], strict=True
+            ):
+                stopping.best, stopping.waited = best, waited
             self.stack.load(saved, self.modules)
             return int(saved["epoch"])
 
