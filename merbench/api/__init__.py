@@ -8,11 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from merbench.api.dataset_forms import PICKLES as PICKLES
+    from merbench.api.dataset_forms import Form as Form
+    from merbench.api.dataset_forms import Sink as Sink
+    from merbench.api.dataset_forms import Source as Source
     from merbench.api.declarations.command import Command as Command
     from merbench.api.declarations.component import Component as Component
     from merbench.api.declarations.config import LATER as LATER
     from merbench.api.declarations.config import Config as Config
-    from merbench.api.declarations.config import TrainConfig as TrainConfig
     from merbench.api.declarations.declaration import API as API
     from merbench.api.declarations.hookspecs import hookimpl as hookimpl
     from merbench.api.declarations.metrics import MetricDef as MetricDef
@@ -23,15 +26,12 @@ if TYPE_CHECKING:
     from merbench.api.declarations.recipe import Recipe as Recipe
     from merbench.api.declarations.recipe import Stage as Stage
     from merbench.api.declarations.recipe import View as View
+    from merbench.api.declarations.train_settings_and_ranges import TrainConfig as TrainConfig
     from merbench.api.declarations.tune import Tune as Tune
     from merbench.api.errors import DataError as DataError
     from merbench.api.errors import MerbenchError as MerbenchError
     from merbench.api.errors import RequestError as RequestError
     from merbench.api.errors import RunError as RunError
-    from merbench.api.forms import PICKLES as PICKLES
-    from merbench.api.forms import Form as Form
-    from merbench.api.forms import Sink as Sink
-    from merbench.api.forms import Source as Source
     from merbench.api.language_model import LanguageModel as LanguageModel
     from merbench.api.material.alignment import at_pieces as at_pieces
     from merbench.api.material.alignment import resample as resample
@@ -112,14 +112,15 @@ if TYPE_CHECKING:
 _HOME = {
     "declarations.command": ("Command",),
     "declarations.component": ("Component",),
-    "declarations.config": ("LATER", "Config", "TrainConfig"),
+    "declarations.config": ("LATER", "Config"),
     "declarations.declaration": ("API",),
     "declarations.hookspecs": ("hookimpl",),
     "declarations.metrics": ("MetricDef", "SumMetric", "WeightedMetric"),
     "declarations.recipe": ("Ablation", "Case", "Recipe", "Stage", "View"),
+    "declarations.train_settings_and_ranges": ("TrainConfig",),
     "declarations.tune": ("Tune",),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
-    "forms": ("PICKLES", "Form", "Sink", "Source"),
+    "dataset_forms": ("PICKLES", "Form", "Sink", "Source"),
     "language_model": ("LanguageModel",),
     "material.alignment": ("at_pieces", "resample"),
     "material.clips": ("ClipRows",),

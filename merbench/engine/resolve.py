@@ -21,7 +21,7 @@ from merbench.api import (
     Stream,
     TrainConfig,
 )
-from merbench.engine import offers
+from merbench.engine import available_inputs
 from merbench.engine.checks.data import (
     check_known,
     check_selecting,
@@ -61,11 +61,11 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     goal = choose_goal(request, corpus)
     check_space(f"model {recipe.name}", recipe.spaces, corpus, goal.task_name)
     _check_goal(request, corpus, goal)
-    ablations = [offers.ablation(recipe, name) for name in request.ablations]
+    ablations = [available_inputs.ablation(recipe, name) for name in request.ablations]
     offered = _offered(request, corpus, goal)
     recipe = _for_these_data(recipe, request, catalog, corpus, offered)
     ablated = [a.modalities for a in ablations if a.modalities]
-    streams = offers.streams_read(recipe, corpus, offered, request, ablated)
+    streams = available_inputs.streams_read(recipe, corpus, offered, request, ablated)
 
     declared = declared_stages(recipe, ablations)
     settings = _settings(recipe, ablations, request, streams, [stage.name for stage in declared])
@@ -77,7 +77,9 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     train = _train(settings, parts, metrics, corpus, goal)
     stages = settle(declared, settings, train, recipe.name)
     _check_stages(recipe, parts, train, stages, metrics, streams, goal)
-    streams = {m: offers.as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
+    streams = {
+        m: available_inputs.as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()
+    }
     check_cacheable(parts, streams)
     leaks, notes = _leaks(request, corpus, goal, streams)
     setup = Setup(recipe, parts, streams, settings.views, stages, train)
@@ -122,7 +124,7 @@ def _check_goal(request: Request, corpus: Corpus, goal: Goal) -> None:
 def _offered(request: Request, corpus: Corpus, goal: Goal) -> dict[Modality, Stream]:
     """The streams that models may read, of which one may use fewer."""
     defaults = corpus.default_streams(goal.task_name, goal.protocol_name)
-    offered = offers.offered_streams(corpus, defaults, request.streams)
+    offered = available_inputs.offered_streams(corpus, defaults, request.streams)
     if request.text_tower:
         offered = text_tower.with_transcripts(corpus, offered)
     missing.check(request.missing, offered)
@@ -140,7 +142,7 @@ def _for_these_data(
     kinds = {kind for s in offered.values() for kind in (s.kind, f"{s.modality}.{s.kind}")}
     if request.text_tower or text_tower.chosen_by_hand(request.settings, catalog):
         kinds.add(text_tower.OFFER)
-    recipe = offers.in_case(recipe, corpus.name, kinds)
+    recipe = available_inputs.in_case(recipe, corpus.name, kinds)
     if request.text_tower:
         recipe = text_tower.with_tower(recipe, request.text_tower, catalog)
     return recipe
@@ -155,7 +157,7 @@ def _settings(
 ) -> Settings:
     """The recipe's defaults, with ablations and then the user's own settings laid over them."""
     encoders: dict[str, Any] = {
-        f"encoder.{m}": offers.encoder_for(recipe, s) for m, s in streams.items()
+        f"encoder.{m}": available_inputs.encoder_for(recipe, s) for m, s in streams.items()
     }
     settings = Settings(
         parts={**encoders, **{slot: getattr(recipe, slot) for slot in SINGLE}},

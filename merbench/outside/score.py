@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import merbench
-from merbench.api.declarations.config import TrainConfig
+from merbench.api.declarations.train_settings_and_ranges import TrainConfig
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Split, Task
 from merbench.outside.answers import as_wrong_as_can_be

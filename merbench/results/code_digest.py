@@ -138,7 +138,8 @@ def _names(node: ast.AST, package: str) -> Iterator[str]:
 
 class _Meaning(ast.NodeTransformer):
     """Leaves out docstrings, and of imports their order and where a name comes from: both change
-    when a file moves, and the code that is imported is followed itself.
+    when a file moves, and the code that is imported is followed itself. ``_HOME`` says where the
+    names of ``merbench.api`` come from.
     """
 
     def __init__(self) -> None:
@@ -147,6 +148,10 @@ class _Meaning(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if text else node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        (*_, target) = node.targets
+        return None if isinstance(target, ast.Name) and target.id == "_HOME" else node
 
     def visit_Import(self, node: ast.Import) -> None:
         """``import a.b`` names only the place."""

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from merbench.api.declarations.config import LATER, Config, TrainConfig
+from merbench.api.declarations.config import LATER, Config
+from merbench.api.declarations.train_settings_and_ranges import TrainConfig
 
 
 class PartSpec(Config):

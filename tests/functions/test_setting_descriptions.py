@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from merbench.api import Config, TrainConfig
 from merbench.api.declarations.component import COMPONENT_KINDS
-from merbench.api.declarations.config import Config, TrainConfig
 from merbench.functions.look.setting_descriptions import meanings
 
 

@@ -83,6 +83,15 @@ def test_a_file_that_moves_stays_in_the_digest(package):
     assert digest(package) == moved == before
 
 
+def test_where_the_api_finds_its_names_does_not_count(package):
+    before = digest(package)
+    layers = (package / "layers.py").read_text()
+    (package / "layers.py").write_text(f'{layers}\n\n_HOME = {{"errors": ("DataError",)}}\n')
+    assert digest(package) == before
+    (package / "layers.py").write_text(f'{layers}\n\nHOME = {{"errors": ("DataError",)}}\n')
+    assert digest(package) != before
+
+
 @pytest.mark.parametrize(
     "name",
     [

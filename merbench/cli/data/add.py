@@ -16,7 +16,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.api import Config
-    from merbench.api.forms import Form
+    from merbench.api.dataset_forms import Form
     from merbench.data.folder.manifest import Origin
     from merbench.data.intake.stream_choice import Choice
 
@@ -67,7 +67,7 @@ def command(
     Example: merbench data add mosi Processed/aligned_50.pkl
              merbench data add --name mine path/to/folder
     """
-    from merbench.api.forms import Source
+    from merbench.api.dataset_forms import Source
     from merbench.cli.data.progress import Steps
     from merbench.data.intake.add import add, recognise
     from merbench.engine.plan.settings import parse_settings

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from merbench.api.dataset_forms import Form, Source
 from merbench.api.errors import DataError, MerbenchError, RequestError
-from merbench.api.forms import Form, Source
 from merbench.data.folder import manifest
 from merbench.data.folder import stored_statistics as remembered
 from merbench.data.folder.label_table import read_table

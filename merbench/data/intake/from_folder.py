@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from merbench.api.forms import Sink
+from merbench.api.dataset_forms import Sink
 from merbench.data.folder.label_table import read_table
 from merbench.data.folder.read import FILE, read_folder
 from merbench.data.folder.toml_section import Section, read_toml

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from merbench.api.dataset_forms import Source
 from merbench.api.errors import RequestError
-from merbench.api.forms import Source
 from merbench.data.folder.manifest import Origin
 from merbench.data.intake.rows.source import Described
 from merbench.results.files import write_atomic

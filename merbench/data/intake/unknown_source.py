@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from merbench.api.forms import PICKLES, Source
+from merbench.api.dataset_forms import PICKLES, Source
 from merbench.api.material.delimited import header_of
 from merbench.api.pickles import Array, unpickle_npz
 from merbench.data.first_few import first_few

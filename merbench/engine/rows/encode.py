@@ -30,7 +30,7 @@ from merbench.data.encoder_cache.entry import About, Entry
 from merbench.data.encoder_cache.filling import Filling
 from merbench.data.streams.content_hash import Known, row_contents
 from merbench.engine.plan.plan import Part, Plan
-from merbench.engine.rows import like_lengths
+from merbench.engine.rows import encode_by_length
 from merbench.engine.rows.splits import Fold, rows_of
 
 
@@ -136,7 +136,7 @@ def _encode_into(
     label = _label(plan, modality)
     waits = f"{label}: another process is filling the cache; waiting for it"
     # How rows are cut into shards and batches is part of what a resumed job must find again.
-    layout = f"shards-{device.type}-{like_lengths.KNOWN}-{like_lengths.DECODED}-by-length"
+    layout = f"shards-{device.type}-{encode_by_length.KNOWN}-{encode_by_length.DECODED}-by-length"
     with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
         if cache.find(about.key) is not None:
             return
@@ -161,13 +161,13 @@ def _fill(
     label: str,
     watch: Watch,
 ) -> None:
-    finished, shards = filling.done(), like_lengths.shards(prepared)
+    finished, shards = filling.done(), encode_by_length.shards(prepared)
     todo = [n for n in range(len(shards)) if n not in finished]
     rows_left = sum(len(shards[n]) for n in todo)
     rows_done = len(prepared) - rows_left
     watch(EncodingStarted(label=label, rows=len(prepared), done=rows_done))
     try:
-        for number, values, length in like_lengths.encode(encoder, prepared, todo, device):
+        for number, values, length in encode_by_length.encode(encoder, prepared, todo, device):
             rows = shards[number].tolist()
             # Looked up row by row: the threads that read ahead add to them all the while.
             notes, shares = (

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from merbench.api.declarations.config import TrainConfig
+from merbench.api.declarations.train_settings_and_ranges import TrainConfig
 from merbench.report.verify.numbers import SELECTED, close
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
 from merbench.results.records.record import Record

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from merbench.api import RequestError
-from merbench.api.forms import Source
+from merbench.api.dataset_forms import Source
 from merbench.data.intake.add import recognise
 from merbench.data.intake.unknown_source import contents
 

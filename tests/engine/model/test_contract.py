@@ -23,7 +23,7 @@ from merbench.api import (
     Steps,
     masked_mean,
 )
-from merbench.api.forms import Source
+from merbench.api.dataset_forms import Source
 from merbench.data.intake.add import recognise
 from merbench.engine.build import build
 from merbench.engine.learn import learn

@@ -26,7 +26,7 @@ from merbench.data.folder.inputs import read_inputs
 from merbench.engine.build import build
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.engine.rows import encode, like_lengths
+from merbench.engine.rows import encode, encode_by_length
 from merbench.engine.rows.corrupt import Damage
 from merbench.engine.rows.encode import encoded, fixed, with_cached
 from merbench.engine.rows.splits import Fold
@@ -249,7 +249,7 @@ def test_what_is_trained_is_not_kept(catalog, towers, clips):
 def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_path, monkeypatch):
     plan = texts
     forward, calls = ClipText.forward, []
-    monkeypatch.setattr(like_lengths, "KNOWN", 64)
+    monkeypatch.setattr(encode_by_length, "KNOWN", 64)
 
     def fails(self, inputs):
         calls.append(1)
@@ -275,8 +275,8 @@ def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_p
     monkeypatch.setattr(
         Faces, "largest", lambda self, image: Box(0, 0, 40, 40) if number(image) > 18 else None
     )
-    monkeypatch.setattr(like_lengths, "DECODED", 8)
-    monkeypatch.setattr(like_lengths, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(encode_by_length, "DECODED", 8)
+    monkeypatch.setattr(encode_by_length, "ROWS_AT_ONCE", 4)
     settings = {**towers, "encoder.video.face": "largest", "encoder.video.frames": 1}
     plan = resolve(Request("merclip", settings=settings), catalog, clips, None)
     uninterrupted, _ = encoded(plan, "video", Cache(tmp_path / "whole"), CPU)
@@ -314,7 +314,7 @@ def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_p
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, monkeypatch):
     """Five moments here; ``tox -e kills`` sets MERBENCH_KILLS to take more."""
     plan = texts
-    monkeypatch.setattr(like_lengths, "KNOWN", 8)
+    monkeypatch.setattr(encode_by_length, "KNOWN", 8)
     encoded(plan, "text", Cache(tmp_path / "whole"), CPU)
     draw, fork = random.Random(0), multiprocessing.get_context("fork")
     left = 0
@@ -337,7 +337,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, m
 
 def test_two_processes_fill_one_cache(texts, tmp_path, monkeypatch):
     plan = texts
-    monkeypatch.setattr(like_lengths, "KNOWN", 8)
+    monkeypatch.setattr(encode_by_length, "KNOWN", 8)
     fork = multiprocessing.get_context("fork")
     pair = [
         fork.Process(target=encoded, args=(plan, "text", Cache(tmp_path / "both"), CPU))

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from merbench.api import RunError, Steps
-from merbench.engine.rows import like_lengths
-from merbench.engine.rows.like_lengths import encode
+from merbench.engine.rows import encode_by_length
+from merbench.engine.rows.encode_by_length import encode
 
 CPU = torch.device("cpu")
 
@@ -75,15 +75,15 @@ class Counting:
 @pytest.mark.parametrize("kind", [Numbers, Clips])
 @pytest.mark.parametrize("budget", [None, 5, 40])
 def test_each_row_comes_back_in_its_place(kind, budget, monkeypatch):
-    monkeypatch.setattr(like_lengths, "KNOWN", 32)
-    monkeypatch.setattr(like_lengths, "DECODED", 32)
+    monkeypatch.setattr(encode_by_length, "KNOWN", 32)
+    monkeypatch.setattr(encode_by_length, "DECODED", 32)
     encoder, prepared = Counting(budget), kind(75)
     wanted = [2, 0] if kind is Numbers else [0, 2]
     for number, values, length in encode(encoder, prepared, wanted, CPU):
         rows = np.arange(32 * number, min(75, 32 * number + 32))
         np.testing.assert_array_equal(length, rows % 7)
         np.testing.assert_array_equal(values[:, 0], np.repeat(rows, rows % 7))
-    assert max(encoder.given) <= max(6, budget or like_lengths.ROWS_AT_ONCE * 6)
+    assert max(encoder.given) <= max(6, budget or encode_by_length.ROWS_AT_ONCE * 6)
     if kind is Clips:
         assert threading.get_ident() not in prepared.threads
 
