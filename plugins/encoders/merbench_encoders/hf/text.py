@@ -30,7 +30,7 @@ _INSTEAD = (
 
 
 class HfText(Tower):
-    """Strings -> Steps [B, L, D], D = the model's width: one hidden state of every piece, the
+    """Strings -> Steps [B, L, D], D = the model's width: a hidden state of every piece, the
     model's own start and end included. ``pooled``: Steps [B, 1, D], the sentence embedding. No
     text's states depend on who shares its batch.
 
@@ -57,11 +57,8 @@ class HfText(Tower):
         self.tokenizer = PieceTokenizer(
             folder, net, config.longest, config.lower, _INSTEAD, config.apostrophes
         )
-        self.layer, self.width, self.pooled = (
-            config.layer,
-            int(net.config.hidden_size),
-            config.pooled,
-        )
+        self.layer, self.mean_layers = config.layer, config.mean_layers
+        self.width, self.pooled = int(net.config.hidden_size), config.pooled
         self.masks_padding = self._masks_padding()
         self.settle_adapters(self.tokenizer(["a text"])[torch.tensor([0])])
 
@@ -119,4 +116,4 @@ class HfText(Tower):
     def _exact_states(self, ids_BL: Tensor, attended_BL: Tensor | None) -> Tensor:
         # A network that mixes without attention (FNet) takes no mask.
         masks = {} if attended_BL is None else {"attention_mask": attended_BL.long()}
-        return hidden_state(self.net, self.layer, input_ids=ids_BL, **masks)
+        return hidden_state(self.net, self.layer, self.mean_layers, input_ids=ids_BL, **masks)
