@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from merbench.functions.ask.predict import predict as predict
     from merbench.functions.ask.robust import robust as robust
     from merbench.functions.ask.transfer import transfer as transfer
+    from merbench.functions.look.audit import audit as audit
     from merbench.functions.look.catalogue import list_datasets as list_datasets
     from merbench.functions.look.catalogue import list_models as list_models
     from merbench.functions.look.catalogue import list_parts as list_parts
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from merbench.functions.look.supersede import supersede as supersede
     from merbench.functions.measure.ablate import ablate as ablate
     from merbench.functions.measure.ask import ask as ask
+    from merbench.functions.measure.encode import encode as encode
     from merbench.functions.measure.run import run as run
     from merbench.functions.measure.score import score as score
     from merbench.functions.measure.tune import tune as tune
@@ -50,7 +52,9 @@ _HOME = {
     "api.errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "functions.measure.ablate": ("ablate",),
     "functions.measure.ask": ("ask",),
+    "functions.look.audit": ("audit",),
     "functions.look.catalogue": ("list_datasets", "list_models", "list_parts", "load_dataset"),
+    "functions.measure.encode": ("encode",),
     "functions.ask.ensemble": ("ensemble",),
     "functions.look.export": ("export",),
     "functions.ask.generalise": ("generalise",),

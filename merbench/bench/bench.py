@@ -88,6 +88,11 @@ class Bench:
             )
         for note in plan.notes:
             self.say(f"note: {note}")
+        if self.options.vectors and self.corpus.lexicon:
+            self.say(
+                f"note: {self.corpus.name} has word vectors of its own; --vectors "
+                f"{' '.join(self.options.vectors)} is not read"
+            )
         return plan
 
     def run(

@@ -33,14 +33,24 @@ def checked_keywords(function: str, keywords: Mapping[str, Any]) -> dict[str, An
 
 def plain(value: Any) -> Any:
     """Arrays and series, tuples, sets, ranges and generators as lists, also inside mappings and
-    lists; numbers of numpy as Python's.
+    lists; numbers of numpy as Python's. RequestError for what contains itself.
     """
+    try:
+        return _plain(value)
+    except RecursionError:
+        raise RequestError(
+            f"a {type(value).__name__} is nested without end, as one that contains itself; "
+            "give plain values"
+        ) from None
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, str | bytes | Path):
         return value
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | range | AbstractSet | Iterator):
-        return [plain(inner) for inner in value]
+        return [_plain(inner) for inner in value]
     if callable(to_list := getattr(value, "tolist", None)):
         return to_list()
     return value

@@ -59,7 +59,7 @@ def open_bench(
         watch(event)
 
     def progress(n_runs: int, label: str) -> AbstractContextManager[Watch]:
-        from merbench.terminal.progress import RunProgress
+        from merbench.terminal.run_progress import RunProgress
 
         return RunProgress(n_runs, label, silent=not shows_progress, also=watch)
 

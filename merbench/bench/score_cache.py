@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from merbench.report.pictures.picture_cache import KeptPictures
 
 
+PICTURES = "pictures"
+"""The folder of kept pictures in the user's cache."""
+
+
 def score_cache(store: Path) -> Cache:
     """In the store itself."""
     return cache_in(store / "cache" / "scores")
@@ -29,7 +33,7 @@ def kept_pictures() -> KeptPictures:
         KeptPictures,  # and matplotlib, which takes long
     )
 
-    return KeptPictures(cache_home(os.environ) / "pictures", _parsed_code())
+    return KeptPictures(cache_home(os.environ) / PICTURES, _parsed_code())
 
 
 def _parsed_code() -> Path:

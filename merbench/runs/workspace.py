@@ -53,8 +53,11 @@ class Workspace:
         return open_lexicon(self.sources.vectors, self.sources.homes)
 
     def lexicon_for(self, corpus: Corpus) -> Lexicon | None:
-        """None for a data set that brings its own."""
-        return None if corpus.lexicon else self.lexicon
+        """None for a data set that brings its own. RequestError for named vectors that are not
+        there, also where nothing would read them.
+        """
+        lexicon = self.lexicon if self.sources.vectors or not corpus.lexicon else None
+        return None if corpus.lexicon else lexicon
 
     def corpus(self, name: str) -> Corpus:
         if name not in self._corpora:

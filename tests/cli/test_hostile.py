@@ -9,6 +9,7 @@ import pytest
 
 from merbench.cli.main import say_unraisable
 from merbench.results.store.store import Store
+from tests.conftest import loads
 from tests.report.made import put, spec
 
 
@@ -92,3 +93,37 @@ def test_what_a_plugin_raises_at_the_end_is_one_line(capsys):
     say_unraisable(raised)
     sentence = f"warning: at the end of the program {__name__} raised RuntimeError: no\\x1b[31m\n"
     assert capsys.readouterr() == ("", sentence)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--store"),
+        ("run", "--data"),
+        ("run", "--config"),
+        ("study", "status", "x.toml", "--store"),
+        ("leaderboard", "verify"),
+        ("score", "--name", "x"),
+        ("data", "list", "--data"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_refused(merbench, words):
+    result = merbench(*words, "")
+    assert result.returncode == 2 and "it names nothing; give a file or folder" in result.stderr
+
+
+def test_pictures_of_boards_count_in_the_cache_and_are_cleared_with_it(merbench, tmp_path):
+    folder = tmp_path / "cache/pictures"
+    folder.mkdir(parents=True)
+    (folder / "a.svg").write_bytes(bytes(7))
+
+    def cache(*words):
+        env = {"MERBENCH_CACHE": str(folder.parent)}
+        return merbench("data", "cache", *words, env=env, check=True).stdout
+
+    assert loads(cache("list", "--json"))["pictures"] == {"files": 1, "bytes": 7}
+    cache("clear", "--dataset", "mosi")
+    assert list(folder.iterdir())
+    cache("clear")
+    assert not list(folder.iterdir())

@@ -275,3 +275,35 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
         source = "".join(cell["source"]).replace('"sample"', repr(SAMPLE))
         exec(compile(source, "quickstart.ipynb", "exec"), names)
     assert (tmp_path / "quickstart-runs/runs").is_dir()
+
+
+def test_an_audit_has_the_findings_of_the_command(merbench_command):
+    result = merbench.audit(SAMPLE)
+    done = loads(merbench_command("data", "audit", SAMPLE, "--json", check=True).stdout)
+    assert result.to_pandas().to_dict("records") == done["findings"]
+    with pytest.raises(merbench.RequestError, match="nowhere"):
+        merbench.audit("nowhere")
+
+
+def test_a_model_without_a_frozen_encoder_has_nothing_to_encode():
+    with pytest.raises(merbench.RequestError, match="nothing to encode: no encoder of ridge on sa"):
+        merbench.encode("ridge", SAMPLE, progress=False)
+    with pytest.raises(merbench.RequestError, match="unknown keyword 'modality'; did you mean"):
+        merbench.encode("ridge", SAMPLE, modality=["text"])
+
+
+def test_what_contains_itself_is_one_sentence():
+    endless = []
+    endless.append(endless)
+    for call in (
+        lambda: merbench.run("ridge", seeds=endless),
+        lambda: merbench.run("ridge", settings={"train.lr": endless}),
+        lambda: merbench.leaderboard(endless),
+    ):
+        with pytest.raises(merbench.RequestError, match="nested without end"):
+            call()
+
+
+def test_vectors_that_are_not_there_are_refused_also_where_the_data_set_has_its_own(store):
+    with pytest.raises(merbench.RequestError, match="word vectors 'nowhere' are neither"):
+        merbench.run("tfidf-ridge", SAMPLE, store=store, vectors=["nowhere"], **QUICK)

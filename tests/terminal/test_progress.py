@@ -8,7 +8,10 @@ import pytest
 from rich.console import Console
 
 from merbench.api.events import EpochDone, RunDone, RunResumed, RunStarted, SearchProgress
-from merbench.terminal.progress import RunProgress, TuneProgress, new_bar
+from merbench.terminal.encode_progress import in_words
+from merbench.terminal.progress_bar import new_bar
+from merbench.terminal.run_progress import RunProgress
+from merbench.terminal.tune_progress import TuneProgress
 
 
 def searched(finished, best=None):
@@ -111,3 +114,8 @@ def test_a_long_description_leaves_the_counts_and_times_whole(monkeypatch):
     drawn = io.StringIO()
     Console(width=80, file=drawn).print(bar.get_renderable())
     assert drawn.getvalue().startswith(name[:40]) and "10/40 0:00:00 -:--:--" in drawn.getvalue()
+
+
+def test_what_an_encoder_counted_is_said_in_words():
+    assert in_words("lowered_rate", 1.0) == "100 % of the texts are read in lower case"
+    assert in_words("of_a_guest", 0.25) == "of a guest 0.25"

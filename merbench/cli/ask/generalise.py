@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.shared.config_file import ConfigCommand
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.request import gather
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     "--labels",
     "label_sets",
     required=True,
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="A TOML file of label sets.",
 )
 @click.option(

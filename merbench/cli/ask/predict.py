@@ -11,6 +11,7 @@ import click
 from merbench.api.errors import RequestError
 from merbench.bench.bench import label
 from merbench.cli.shared.config_file import ConfigCommand
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import run_options, typed
 from merbench.cli.shared.output import say, say_next, show, show_json
 from merbench.cli.shared.request import gather
@@ -45,9 +46,7 @@ NAMED = 3
 
 
 @click.command("predict", cls=ConfigCommand)
-@click.argument(
-    "paths", type=click.Path(path_type=Path), nargs=-1, metavar="[FOLDER|FILE.csv|CLIP...]"
-)
+@click.argument("paths", type=NamedPath(), nargs=-1, metavar="[FOLDER|FILE.csv|CLIP...]")
 @run_options
 @click.option(
     "--text",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from merbench.cli.shared.config_file import ConfigCommand
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.request import gather
@@ -51,7 +52,7 @@ NUMBER_WIDTH = 7
 )
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="Write the curves to this SVG file.",
 )
 @click.pass_obj

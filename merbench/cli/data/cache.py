@@ -1,12 +1,17 @@
-"""``merbench data cache``: what frozen encoders left in the cache, and room made in it."""
+"""``merbench data cache``: what frozen encoders and drawn boards left in the cache, and room made
+in it.
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
 from merbench.api.errors import RequestError
+from merbench.api.plural import count_of
+from merbench.bench.score_cache import PICTURES
 from merbench.cli.data.options import JSON
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import FullHelpGroup
@@ -15,8 +20,8 @@ from merbench.cli.shared.output import say, show, show_json
 
 @click.group("cache", cls=FullHelpGroup)
 def command() -> None:
-    """Outputs of frozen encoders on this machine. All of it can be deleted: what a run lacks is
-    made again.
+    """Outputs of frozen encoders and pictures of boards on this machine. All of it can be deleted:
+    what a command lacks is made again.
 
     \b
     Example: merbench data cache list
@@ -27,7 +32,7 @@ def command() -> None:
 @command.command("list")
 @JSON
 def list_(as_json: bool) -> None:
-    """Every entry with its size, and the cache's folder (MERBENCH_CACHE).
+    """Every entry with its size, the pictures of boards, and the cache's folder (MERBENCH_CACHE).
 
     \b
     Example: merbench data cache list
@@ -36,6 +41,7 @@ def list_(as_json: bool) -> None:
 
     cache = Cache(cache_home(os.environ))
     entries = list(cache.entries())
+    pictures = _pictures(cache.root)
     if as_json:
         rows = [
             {"key": key, "bytes_on_disk": size, "entry": e and e.model_dump(mode="json")}
@@ -46,6 +52,7 @@ def list_(as_json: bool) -> None:
                 "cache": str(cache.root),
                 "bytes": sum(size for _, _, size in entries),
                 "entries": rows,
+                "pictures": {"files": len(pictures), "bytes": sum(pictures.values())},
             }
         )
         return
@@ -64,7 +71,10 @@ def list_(as_json: bool) -> None:
         )
         table.add_row(key[:12], *cells, f"{size / 1e6:,.1f}")
     show(table)
-    say(f"{sum(size for _, _, size in entries) / 1e6:,.1f} MB in {cache.root}")
+    say(
+        f"{sum(size for _, _, size in entries) / 1e6:,.1f} MB in {cache.root}, beside "
+        f"{count_of(len(pictures), 'picture')} of boards ({sum(pictures.values()) / 1e6:,.1f} MB)"
+    )
 
 
 @command.command("clear")
@@ -76,8 +86,8 @@ def list_(as_json: bool) -> None:
 )
 @click.option("--encoder", help="Only what this encoder made.")
 def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> None:
-    """Delete entries: those whose keys begin so, those of a data set or an encoder, or all. One
-    that is being filled is left alone.
+    """Delete entries: those whose keys begin so, those of a data set or an encoder, or all, and
+    with all of them the pictures of boards. One that is being filled is left alone.
 
     \b
     Example: merbench data cache clear --encoder clip-image
@@ -104,7 +114,16 @@ def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> No
         if chosen:
             removed = cache.remove(name)
             freed, busy = freed + size * removed, busy + (not removed)
+    if not (keys or dataset or encoder):
+        for picture, size in _pictures(cache.root).items():
+            picture.unlink(missing_ok=True)
+            freed += size
     say(
         f"{freed / 1e6:,.1f} MB freed in {cache.root}"
         + (f"; {busy} left alone, being filled" if busy else "")
     )
+
+
+def _pictures(cache: Path) -> dict[Path, int]:
+    """Each picture of a board that is kept -> its bytes."""
+    return {file: file.stat().st_size for file in (cache / PICTURES).glob("*.svg")}

@@ -12,6 +12,7 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.data.options import DATA
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -48,7 +49,7 @@ and gives you no right to them. Read the terms there, and cite the papers that t
 @click.option("--yes", is_flag=True, help="You have read and accept the terms of the data set.")
 @click.option(
     "--to",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="The folder for the files.  [default: DATA/sdk/NAME]",
 )
 @click.option(

@@ -9,17 +9,16 @@ from pathlib import Path
 import click
 
 from merbench.api.plural import count_of
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import show, show_json
 from merbench.cli.shared.session import Session
 
 
 @click.command("doctor")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
-)
+@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from merbench.cli.shared.groups import FullHelpGroup
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say, show_json
 
 
@@ -20,12 +21,10 @@ def command() -> None:
 
 
 @command.command()
-@click.argument(
-    "stores", metavar="DIR...", type=click.Path(path_type=Path), nargs=-1, required=True
-)
+@click.argument("stores", metavar="DIR...", type=NamedPath(), nargs=-1, required=True)
 @click.option(
     "--into",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -19,7 +20,7 @@ from merbench.cli.shared.session import Session
     required=True,
     help="A data set (merbench data list).",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE.jsonl")
+@click.option("--out", required=True, type=NamedPath(), metavar="FILE.jsonl")
 @click.option("--task", help="What is asked for, such as sentiment.")
 @click.option("--protocol", help="How rows are split, such as standard or folds.")
 @click.option(
@@ -31,13 +32,11 @@ from merbench.cli.shared.session import Session
 )
 @click.option(
     "--template",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     metavar="FILE",
     help="Another prompt, with {text} for the transcript and {labels} for the label words.",
 )
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
-)
+@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
 @click.pass_obj
 def command(session: Session, /, data: Path | None, **parsed: Any) -> None:
     """Write one prompt a row, with its id, as JSON lines; targets are not in them.

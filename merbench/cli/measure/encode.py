@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from merbench.api.errors import RequestError
 from merbench.cli.shared.options import encode_options
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.request import gather
@@ -31,34 +30,26 @@ def command(session: Session, /, **parsed: Any) -> None:
              merbench encode --dataset mosi --encoder audio=hf-audio --stream audio=audio.clip \\
                  --modalities audio --device cuda
     """
-    from rich.table import Table
-
-    from merbench.engine.resolve import resolve
-    from merbench.engine.rows.encode import encoded, fixed
-    from merbench.runs.run import Machine
-    from merbench.terminal.progress import encode_progress
+    from merbench.functions.measure.encode import fill_cache
+    from merbench.runs.machine import Machine
+    from merbench.runs.workspace import Sources, Workspace
+    from merbench.terminal.encode_progress import encode_progress
 
     options = gather((), **parsed)
     corpus = session.dataset(options.dataset, options.data)
-    lexicon = None if corpus.lexicon else session.lexicon(options.vectors, options.data)
-    machine = Machine.choose(options.device, options.threads)
-    plan = resolve(options.request, session.catalog, corpus, lexicon)
-    assert machine.cache is not None
-    if not (modalities := fixed(plan)):
-        encoders = ", ".join(
-            f"{m}={plan.parts[f'encoder.{m}'].component.name}" for m in plan.streams
-        )
-        raise RequestError(
-            f"nothing to encode: no encoder of {options.model} on {corpus.name} is a frozen "
-            f"pretrained one ({encoders})"
-        )
-    with encode_progress() as progress:
-        entries = [encoded(plan, m, machine.cache, machine.device, progress)[0] for m in modalities]
-    for warning in machine.cache.warnings:
-        say(f"warning: {warning}")
+    homes = tuple(session.homes(options.data))
+    workspace = Workspace(
+        Sources(session.disabled, homes, options.vectors), session.catalog, [corpus]
+    )
+    plan = workspace.plan(corpus.name, options.request)
+    with encode_progress() as watch:
+        result = fill_cache(plan, Machine.choose(options.device, options.threads), watch)
+    entries = result.entries
     if options.as_json:
         show_json([entry.model_dump(mode="json") for entry in entries])
         return
+    from rich.table import Table
+
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("stream", "encoder"):
         table.add_column(column)
@@ -74,4 +65,4 @@ def command(session: Session, /, **parsed: Any) -> None:
             f"{e.bytes / 1e6:,.1f}",
         )
     show(table)
-    say(f"in {machine.cache.root}")
+    say(f"in {result.cache}")

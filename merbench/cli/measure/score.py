@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import room, say_next, show, show_json
 from merbench.cli.shared.session import Session
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("score")
-@click.argument(
-    "predictions", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
-)
+@click.argument("predictions", nargs=-1, required=True, type=NamedPath(), metavar="FILE...")
 @click.option(
     "--dataset",
     shell_complete=complete_dataset,
@@ -38,13 +36,13 @@ if TYPE_CHECKING:
 @click.option(
     "--valid",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     metavar="FILE",
     help="Predictions of the validation rows, one for each FILE.",
 )
 @click.option(
     "--about",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     metavar="FILE.toml",
     help="source, licence, date, description, streams and pretrained: what is known of them.",
 )
@@ -54,9 +52,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of labels: fixed:T, or with --valid tuned_on_valid, tuned_on_valid_per_label.",
 )
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
-)
+@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
 @click.option(
     "--vectors",
     metavar="NAME|FILE",
@@ -65,7 +61,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,

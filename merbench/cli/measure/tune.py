@@ -19,6 +19,7 @@ from merbench.api.errors import RequestError, RunError
 from merbench.api.plural import count_of
 from merbench.bench.bench import label
 from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import FiniteRange, request_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.request import gather
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from merbench.bench.bench import Bench
     from merbench.engine.plan.plan import Plan
     from merbench.results.records.record import Record
-    from merbench.terminal.progress import TuneProgress
+    from merbench.terminal.tune_progress import TuneProgress
     from merbench.tuning.shared_search import SearchResult, SharedSearch
 
 
@@ -78,7 +79,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--plots",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NamedPath(file_okay=False),
     help="Write pictures of the search into this folder.",
 )
 @click.option(
@@ -101,7 +102,7 @@ def command(
              merbench tune --model tfn --trials 60 --jobs 2 --plots plots/
              merbench tune --model tfn --storage postgresql://user@host/db
     """
-    from merbench.terminal.progress import TuneProgress
+    from merbench.terminal.tune_progress import TuneProgress
     from merbench.tuning.search import tune
     from merbench.tuning.shared_search import SearchConfig, join
     from merbench.tuning.trial import check_buildable

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from merbench.api.errors import DataError, RunError
+from merbench.cli.shared.named_path import NamedPath
 from merbench.results.files import require_output, write_output
 
 OWN = ("config", "save_config", "help")
@@ -25,7 +26,7 @@ class ConfigCommand(click.Command):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        file = click.Path(path_type=Path, dir_okay=False)
+        file = NamedPath(dir_okay=False)
         self.params += [
             click.Option(
                 ["--config"],

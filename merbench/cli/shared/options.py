@@ -13,6 +13,7 @@ import click
 from merbench.bench.keywords import MOST_JOBS, MOST_THREADS
 from merbench.bench.options import PARTS
 from merbench.cli.shared.completion import complete_dataset, complete_model
+from merbench.cli.shared.named_path import NamedPath
 from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
 
@@ -123,7 +124,7 @@ REQUEST_OPTIONS = (
     ),
     click.option(
         "--data",
-        type=click.Path(path_type=Path),
+        type=NamedPath(),
         help="Folder of the data sets (also MERBENCH_DATA).",
     ),
     click.option(
@@ -134,7 +135,7 @@ REQUEST_OPTIONS = (
     ),
     click.option(
         "--store",
-        type=click.Path(path_type=Path),
+        type=NamedPath(),
         envvar="MERBENCH_STORE",
         default="runs",
         show_default=True,

@@ -48,7 +48,7 @@ class Session:
     def bench(self, options: RunOptions) -> Bench:
         """What the runs of a command share."""
         from merbench.bench.bench import Bench
-        from merbench.terminal.progress import RunProgress
+        from merbench.terminal.run_progress import RunProgress
 
         homes = self.homes(options.data)
         return Bench(self.catalog, homes, options, say_note, RunProgress, self.disabled)

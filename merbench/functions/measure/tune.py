@@ -55,7 +55,7 @@ def tune(
             "own and are not stored as runs; give it to run() with what was found"
         )
     from merbench.study.file import Tuning
-    from merbench.terminal.progress import TuneProgress
+    from merbench.terminal.tune_progress import TuneProgress
     from merbench.tuning.search import tune as search
     from merbench.tuning.shared_search import SearchConfig
     from merbench.tuning.trial import check_buildable

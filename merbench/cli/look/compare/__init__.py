@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import typed
 from merbench.cli.shared.session import Session
 
@@ -36,18 +37,18 @@ from merbench.cli.shared.session import Session
 )
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     metavar="FILE.svg",
     help="Calibration of both models.",
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Folder of the data sets (also MERBENCH_DATA), for transcripts.",
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,

@@ -14,6 +14,7 @@ import click
 from merbench.api.errors import RequestError
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import LazyGroup
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import typed
 from merbench.cli.shared.output import say, show_json, write
 from merbench.cli.shared.session import Session
@@ -63,14 +64,14 @@ ALWAYS_IN = {
 @click.option("--claims", is_flag=True, help="What papers and other repositories claim, too.")
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,
 )
 @click.option(
     "--boards",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Read this folder of built boards instead of a store.",
 )
 @click.pass_context

@@ -10,6 +10,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 @click.command("build")
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NamedPath(file_okay=False),
     default="leaderboards",
     show_default=True,
     help="Written anew, track by track.",
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     "--extra",
     "extras",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=NamedPath(exists=True, dir_okay=False),
     help="What merbench generalise --json or merbench robust --json printed (repeatable).",
 )
 @click.option(

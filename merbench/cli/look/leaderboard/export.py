@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from merbench.api.plural import count_of
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 from merbench.functions.look.export import FORMS, Form
@@ -16,7 +17,7 @@ from merbench.functions.look.export import FORMS, Form
 @click.option("--format", "form", type=click.Choice(FORMS), required=True)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NamedPath(file_okay=False),
     metavar="FOLDER",
     help="Where the files go; always needed.",
 )
@@ -36,14 +37,14 @@ from merbench.functions.look.export import FORMS, Form
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,
 )
 @click.option(
     "--boards",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Read this folder of built boards instead of a store.",
 )
 @click.pass_obj

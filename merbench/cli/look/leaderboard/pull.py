@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
 
@@ -24,15 +25,13 @@ SHOWN = 5
 @click.argument("source", metavar="FOLDER|ZIP|URL")
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,
     help="The store to copy into.",
 )
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
-)
+@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from merbench.api.plural import count_of
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
 
 
 @click.command("render")
-@click.argument("folder", type=click.Path(path_type=Path), default="leaderboards")
+@click.argument("folder", type=NamedPath(), default="leaderboards")
 @click.option(
     "--rescore",
     is_flag=True,
     help="Compute scores.json anew from the predictions and your labels (after adding runs).",
 )
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
-)
+@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
 @click.pass_obj
 def command(session: Session, folder: Path, rescore: bool, data: Path | None) -> None:
     """Draw the tables, pictures and pages of FOLDER again from its records, predictions and scores;

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -14,7 +15,7 @@ from merbench.cli.shared.session import Session
 @click.command("serve")
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from merbench.api.plural import count_of
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -34,15 +35,15 @@ a pull request.
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--out", type=NamedPath(), required=True, help="A new folder.")
 @click.option(
     "--boards",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     default="leaderboards",
     show_default=True,
     help="The built boards that the runs are for; their folders keep their names.",

@@ -8,6 +8,7 @@ import click
 
 from merbench.api.plural import are, count_of
 from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say, say_next
 from merbench.cli.shared.session import Session
 
@@ -20,7 +21,7 @@ from merbench.cli.shared.session import Session
 @click.option("--track", help="Only tracks whose title contains this, such as folds.")
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from merbench.api.plural import count_of
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("folder", type=click.Path(path_type=Path), default="leaderboards")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
-)
+@click.argument("folder", type=NamedPath(), default="leaderboards")
+@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
 @click.pass_obj
 def command(session: Session, folder: Path, data: Path | None) -> None:
     """Compute every number of FOLDER again from its predictions and your own labels, and check the

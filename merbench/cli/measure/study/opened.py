@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
 def study_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
-        click.argument("file", metavar="STUDY.toml", type=click.Path(path_type=Path)),
+        click.argument("file", metavar="STUDY.toml", type=NamedPath()),
         click.option(
             "--data",
-            type=click.Path(path_type=Path),
+            type=NamedPath(),
             help="Folder of the data sets (also MERBENCH_DATA).",
         ),
         click.option(
             "--store",
-            type=click.Path(path_type=Path),
+            type=NamedPath(),
             envvar="MERBENCH_STORE",
             default="runs",
             show_default=True,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from merbench.cli.measure.study.report import duration
 from merbench.cli.shared.output import say
 from merbench.results.store.claims import Claims
-from merbench.terminal.progress import going_on_at_trial, new_bar, which
+from merbench.terminal.progress_bar import going_on_at_trial, new_bar, which
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
