@@ -21,19 +21,21 @@ def with_tower_rates(
 ) -> TrainConfig:
     """``train.lr_factors`` with ``FACTOR`` for the pretrained weights of each part that is tuned
     because ``set_by_user`` has it ((slot, field) pairs), unless some are named there already; and
-    without the recipe's own rate for weights that the user has frozen.
+    without the recipe's own rate for weights that stay frozen.
     """
     rates = dict(train.lr_factors)
     for slot, part in parts.items():
         kind = slot.partition(".")[0]
         weights = getattr(part.factory, "weights_prefix", "")
-        if not (weights and part.pretrained and set_by_user & {(slot, "tuned"), (kind, "tuned")}):
+        if not (weights and part.pretrained):
             continue
         owner = slot.replace("encoder.", "encoders.") if kind == "encoder" else slot
         prefix = f"{owner}.{weights}"
         if not getattr(part.config, "tuned", False):
             if ("train", "lr_factors") not in set_by_user:
                 rates.pop(prefix, None)
-        elif not any(prefix.startswith(known_prefix) for known_prefix in rates):
+        elif set_by_user & {(slot, "tuned"), (kind, "tuned")} and not any(
+            prefix.startswith(known_prefix) for known_prefix in rates
+        ):
             rates[prefix] = FACTOR
     return train.model_copy(update={"lr_factors": rates})

@@ -90,7 +90,7 @@ def test_a_tower_that_the_user_tunes_learns_slowly(plan):
     }
 
 
-def test_a_tower_that_the_user_freezes_has_no_rate(plan, catalog):
+def test_a_tower_that_the_user_freezes_has_no_rate(plan, catalog, tower):
     """Its weights are outside the model then, where a rate would name nothing."""
     tuning = [n for n in catalog.names("recipe") if "encoders.text.net." in _rates(plan, n)]
     assert len(tuning) > 10
@@ -101,6 +101,9 @@ def test_a_tower_that_the_user_freezes_has_no_rate(plan, catalog):
         assert frozen == rest, name
     by_hand = {"encoder.text.tuned": False, "train.lr_factors": {"encoders.text.net.": 0.3}}
     assert _rates(plan, "self-mm", **by_hand) == {"encoders.text.net.": 0.3}
+    # Named by hand, a tower stays frozen unless it is said to be tuned.
+    by_hand = {"encoder.text": "hf-inside", "encoder.text.model": tower}
+    assert "encoders.text.net." not in _rates(plan, "self-mm", **by_hand)
 
 
 def _rates(plan, model, **settings):
