@@ -53,7 +53,7 @@ def in_case(recipe: Recipe, dataset: str, kinds: Set[str]) -> Recipe:
     """
     encoders, settings = dict(recipe.encoders), dict(recipe.settings)
     for case in recipe.cases:
-        if dataset in case.datasets or kinds & set(case.offers):
+        if case.holds(dataset, kinds):
             encoders |= case.encoders
             settings |= {
                 name: laid_over(settings.get(name), value) for name, value in case.settings.items()

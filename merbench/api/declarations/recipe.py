@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,7 @@ class Stage(Declaration):
 @dataclass(frozen=True, kw_only=True)
 class Case(Declaration):
     """What a recipe does otherwise on data sets of certain names, or where the data OFFER any of
-    certain streams, whichever of them a run then reads.
+    certain streams, whichever of them a run then reads; with both, where both hold.
 
     ``offers``: stream kinds, as in ``Recipe.encoders``, and ``text.tower``: the transcripts are
     read by a pretrained network (``--text-tower``, ``--encoder text=NAME``). ``datasets``: names,
@@ -84,6 +84,13 @@ class Case(Declaration):
     datasets: tuple[str, ...] = ()
     encoders: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def holds(self, dataset: str, kinds: Set[str]) -> bool:
+        """True on this data set with these kinds of streams."""
+        if not (self.datasets or self.offers):
+            return False
+        named = not self.datasets or dataset in self.datasets
+        return named and (not self.offers or bool(kinds & set(self.offers)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,9 @@ def with_tower_rates(
 ) -> TrainConfig:
     """``train.lr_factors`` with ``FACTOR`` for the pretrained weights of each part that is tuned
     because ``set_by_user`` has it ((slot, field) pairs), unless some are named there already; and
-    without the recipe's own rate for weights that stay frozen.
+    without the recipe's own rate and decay for weights that stay frozen.
     """
-    rates = dict(train.lr_factors)
+    rates, decays = dict(train.lr_factors), dict(train.decay_factors)
     for slot, part in parts.items():
         kind = slot.partition(".")[0]
         weights = getattr(part.factory, "weights_prefix", "")
@@ -32,10 +32,11 @@ def with_tower_rates(
         owner = slot.replace("encoder.", "encoders.") if kind == "encoder" else slot
         prefix = f"{owner}.{weights}"
         if not getattr(part.config, "tuned", False):
-            if ("train", "lr_factors") not in set_by_user:
-                rates.pop(prefix, None)
+            for field, factors in (("lr_factors", rates), ("decay_factors", decays)):
+                if ("train", field) not in set_by_user:
+                    factors.pop(prefix, None)
         elif set_by_user & {(slot, "tuned"), (kind, "tuned")} and not any(
             prefix.startswith(known_prefix) for known_prefix in rates
         ):
             rates[prefix] = FACTOR
-    return train.model_copy(update={"lr_factors": rates})
+    return train.model_copy(update={"lr_factors": rates, "decay_factors": decays})

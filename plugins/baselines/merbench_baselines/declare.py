@@ -11,18 +11,30 @@ VECTORS = {"words": "word-vectors", "strings": "word-vectors", "features": "feat
 """What a fusion method reads: fixed word vectors, and features as they are."""
 
 
-def with_tower(**fusion: Any) -> Case:
-    """Where a pretrained tower reads the text: it is trained along, at a rate of its own."""
-    rates = {"encoders.text.net.": 0.05}
-    settings = {"encoder.text.tuned": True, "train.lr_factors": rates}
+TOWER = "encoders.text.net."
+"""How the parameters of a pretrained tower begin that reads the text."""
+
+
+def with_tower(rate: float = 0.05, **fusion: Any) -> Case:
+    """Where a pretrained tower reads the text: it is trained along at ``rate`` times the rate."""
+    settings = {"encoder.text.tuned": True, "train.lr_factors": {TOWER: rate}}
     settings |= {f"fusion.{name}": value for name, value in fusion.items()}
     return Case(offers=("text.tower",), settings=settings)
 
 
-def inside_tower(**fusion: Any) -> Case:
+def inside_tower(rate: float, **fusion: Any) -> Case:
     """The same for a fusion that works inside the tower, between its layers."""
-    case = with_tower(**fusion)
+    case = with_tower(rate, **fusion)
     return dataclasses.replace(case, encoders={"text.strings": "hf-inside"})
+
+
+def mosei_tower(rate: float = 0.0, decay: float = 0.0) -> Case:
+    """What was published of the tower for MOSEI alone: factors on rate and weight decay (0: as
+    elsewhere). It comes after ``with_tower``.
+    """
+    factors = {"train.lr_factors": rate, "train.decay_factors": decay}
+    settings = {name: {TOWER: factor} for name, factor in factors.items() if factor}
+    return Case(datasets=("mosei",), offers=("text.tower",), settings=settings)
 
 
 NO_DECAY = {"train.weight_decay": Tune(0.0, 1e-2)}

@@ -128,7 +128,7 @@ def _misa() -> Recipe:
                     "train.batch_size": 64,
                 },
             ),
-            with_tower(text="mean"),
+            with_tower(1.0, text="mean"),
         ),
         search={**NO_DECAY, "head.hidden": Tune(64, 512, log=True)},
         ablations=(
@@ -225,7 +225,7 @@ def _dlf() -> Recipe:
                     "fusion.embed_dropout": 0.0,
                 },
             ),
-            with_tower(),
+            with_tower(1.0),
         ),
         search=NO_DECAY,
         ablations=(
@@ -272,7 +272,7 @@ def _dmd() -> Recipe:
                     "fusion.embed_dropout": 0.0,
                 },
             ),
-            with_tower(),
+            with_tower(1.0),
         ),
         search=NO_DECAY,
         ablations=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Case, Component, Recipe, Stage
-from merbench_baselines.declare import NO_DECAY, PAIRS, VECTORS, part, with_tower
+from merbench_baselines.declare import NO_DECAY, PAIRS, VECTORS, mosei_tower, part, with_tower
 
 UNUSED = "the noise on gates is drawn in training alone, and experts that no row chose get none"
 
@@ -104,7 +104,7 @@ def _emoe() -> Recipe:
                     "fusion.embed_dropout": 0.0,
                 },
             ),
-            with_tower(),
+            with_tower(1.0),
         ),
         search=NO_DECAY,
         ablations=(
@@ -160,7 +160,8 @@ def _glomo() -> Recipe:
                     "train.accumulate": 1,
                 },
             ),
-            with_tower(),
+            with_tower(0.04),
+            mosei_tower(0.01),
         ),
         ablations=(
             Ablation(

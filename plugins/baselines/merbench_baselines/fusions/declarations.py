@@ -188,7 +188,7 @@ def _almt() -> Recipe:
             "train.schedule": "cosine",
             "train.warmup": 0.1,
         },
-        cases=(Case(datasets=("mosei",), settings={"fusion.fusion_layers": 4}), with_tower()),
+        cases=(Case(datasets=("mosei",), settings={"fusion.fusion_layers": 4}), with_tower(1.0)),
         ablations=(
             Ablation(
                 name="high-scale",

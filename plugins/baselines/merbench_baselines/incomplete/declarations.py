@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Case, Component, Recipe, View
-from merbench_baselines.declare import PAIRS, VECTORS, part, with_tower
+from merbench_baselines.declare import PAIRS, VECTORS, mosei_tower, part, with_tower
 
 INCOMPLETE = View("incomplete", ("hide-steps",))
 HIDE = "view.incomplete.hide-steps"
@@ -88,7 +88,7 @@ def recipes() -> Iterator[Recipe]:
         },
         search={"train.batch_size": None},
         known_failures={"gradient reaches every parameter": "steps are restored from epoch 2 on"},
-        cases=(_tower(0.005),),
+        cases=(with_tower(0.005),),
         ablations=(
             Ablation(
                 name="no-reconstruction",
@@ -126,6 +126,7 @@ def _emt_dlfr() -> Recipe:
             "train.accumulate": 4,
             "train.lr": 1e-3,
             "train.lr_factors": {"fusion.read.video.": 0.1},
+            "train.decay_factors": {"fusion.read.audio.": 10.0},
             "train.weight_decay": 1e-3,
             "train.optimiser": "adam",
             "train.schedule": "constant",
@@ -145,9 +146,11 @@ def _emt_dlfr() -> Recipe:
                     "train.batch_size": 16,
                     "train.lr": 1e-4,
                     "train.lr_factors": {"fusion.read.video.": 1.0},
+                    "train.decay_factors": {"fusion.read.audio.": 1.0},
                 },
             ),
-            _tower(0.05, text="first"),
+            with_tower(text="first"),
+            mosei_tower(0.2),
         ),
         ablations=(
             Ablation(
@@ -191,7 +194,7 @@ def _lnln() -> Recipe:
             "train.schedule": "cosine",
             "train.warmup": 0.1,
         },
-        cases=(with_tower(),),
+        cases=(with_tower(1.0),),
         known_failures={
             "overfits 8 samples": "it learns from views alone, in which half of the rows of each "
             "modality lack steps"
@@ -217,13 +220,6 @@ def _lnln() -> Recipe:
             *PAIRS[:2],
         ),
     )
-
-
-def _tower(rate: float, **fusion: str) -> Case:
-    """A language model that reads the text is trained along at ``rate`` times the rate."""
-    case = with_tower(**fusion)
-    settings = {**case.settings, "train.lr_factors": {"encoders.text.net.": rate}}
-    return Case(offers=case.offers, settings=settings)
 
 
 def _complete_rows(name: str) -> Ablation:

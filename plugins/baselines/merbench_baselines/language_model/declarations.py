@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from merbench.api import Ablation, Component, Recipe
-from merbench_baselines.declare import PAIRS, VECTORS, inside_tower, part
+from merbench.api import Ablation, Case, Component, Recipe
+from merbench_baselines.declare import PAIRS, VECTORS, inside_tower, mosei_tower, part
 
 
 def components() -> Iterator[Component]:
@@ -51,7 +51,7 @@ def _cenet() -> Recipe:
             "train.clip_norm": 2.0,
             "train.schedule": "constant",
         },
-        cases=(inside_tower(read="first"),),
+        cases=(inside_tower(0.01, read="first"),),
         ablations=(
             Ablation(
                 name="before-the-layers",
@@ -86,7 +86,11 @@ def _mag() -> Recipe:
             "train.schedule": "linear",
             "train.warmup": 0.1,
         },
-        cases=(inside_tower(),),
+        cases=(
+            Case(datasets=("mosei",), settings={"fusion.dropout": 0.2}),
+            inside_tower(0.02),
+            mosei_tower(0.01),
+        ),
         ablations=(
             Ablation(
                 name="no-transformer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Case, Component, Recipe
-from merbench_baselines.declare import PAIRS, VECTORS, part, with_tower
+from merbench_baselines.declare import PAIRS, VECTORS, mosei_tower, part, with_tower
 
 
 def components() -> Iterator[Component]:
@@ -76,9 +76,11 @@ def _self_mm() -> Recipe:
                     "train.batch_size": 32,
                     "train.lr_factors": {"fusion.read.audio.": 5.0, "fusion.read.video.": 0.1},
                     "train.weight_decay": 1e-2,
+                    "train.decay_factors": {"fusion.read.audio.": 0.0, "fusion.read.video.": 0.0},
                 },
             ),
             with_tower(text="first"),
+            mosei_tower(decay=0.1),
         ),
         known_failures={
             "gradient reaches every parameter": "a unimodal task counts from the first generated "
@@ -161,9 +163,15 @@ def _tetfn() -> Recipe:
                         "fusion.lstm.video.": 50.0,
                         "fusion.convolve.video.": 50.0,
                     },
+                    "train.decay_factors": {
+                        **dict.fromkeys(rates, 0.0),
+                        "fusion.lstm.video.": 0.1,
+                        "fusion.convolve.video.": 0.1,
+                    },
                 },
             ),
-            with_tower(),
+            with_tower(0.1),
+            mosei_tower(rate=0.3, decay=0.1),
         ),
         known_failures={
             "gradient reaches every parameter": "a unimodal task counts from the first generated "
