@@ -33,7 +33,8 @@ def make(
         label = np.clip(rng.normal(0.3, 1.6, n), -3, 3).astype(np.float32)
         words = np.clip(rng.geometric(1 / 12, n) + 3, 4, 48) + 2
         split = {
-            "raw_text": np.array([" ".join(["word"] * int(k)) for k in words]),
+            # Beside [CLS] and [SEP].
+            "raw_text": np.array([" ".join(["word"] * int(k - 2)) for k in words]),
             "id": [f"{mode}{row // A_VIDEO:03d}$_${row % A_VIDEO}" for row in range(n)],
             "annotations": np.array(
                 ["Positive" if y > 0 else "Negative" if y < 0 else "Neutral" for y in label]

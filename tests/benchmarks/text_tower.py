@@ -17,7 +17,7 @@ from pathlib import Path
 import merbench
 from merbench.data.home import data_homes
 from merbench_encoders.model_packages import packaged_folder
-from tests.benchmarks.mmsa import _process
+from tests.benchmarks.process import spent
 
 EPOCHS, ROWS = 4, 3000
 PAIRS = 3
@@ -101,7 +101,7 @@ def _tuned(what: str, target: str, pairs: int) -> Iterator[tuple[str, str, str]]
             out = Path(name, "mae.json")
             for script, more in ((OURS, ()), (TRAINER, (str(packaged_folder(MODEL)),))):
                 words = ["-c", script, str(EPOCHS), f"{name}/work", str(out), *more]
-                seconds.append(_process(words)[0])
+                seconds.append(spent(*words).seconds)
                 scores.append(float(json.loads(out.read_text())))
     yield what, _ratio(seconds), target
     ours, theirs = statistics.median(scores[::2]), statistics.median(scores[1::2])
@@ -118,7 +118,7 @@ def _read(what: str, target: str, pairs: int) -> Iterator[tuple[str, str, str]]:
             tower = ["--text-tower", "minilm", "--set", "encoder.text.pooled=true"]
             ours = ["-m", "merbench", *words, *tower, "--threads", "2"]
             for process in (ours, ["-c", SENTENCES, str(table), str(packaged_folder(MODEL))]):
-                seconds.append(_process(process)[0])
+                seconds.append(spent(*process).seconds)
         del os.environ["MERBENCH_CACHE"]
     yield what, _ratio(seconds), target
 
@@ -134,7 +134,7 @@ def _first_texts(home: Path) -> Path:
         for i in range(ROWS):
             split = ("train", "valid", "test")[i % 3]
             rows.writerow([mosei.ids[i], mosei.videos[i], mosei.texts[i], score[i], split])
-    _process(["-m", "merbench", "data", "add", "--name", "texts", str(table), "--data", str(home)])
+    spent(*f"-m merbench data add --name texts {table} --data {home}".split())
     return table
 
 
