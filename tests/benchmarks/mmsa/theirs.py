@@ -16,6 +16,7 @@ torch.set_num_threads(1)
 torch.cuda.set_device = lambda device: None  # type: ignore[assignment]
 
 import MMSA.run  # noqa: E402
+from MMSA.models.singleTask.MCTN import Seq2Seq  # noqa: E402
 from MMSA.trains import ATIO  # noqa: E402
 
 
@@ -38,8 +39,18 @@ def stopping_after(epochs: int) -> Any:
     return limited
 
 
+def on_the_cpu(build: Any) -> Any:
+    """``Seq2Seq.__init__``: MCTN makes its two for "cuda", wherever it runs."""
+
+    def built(self: Any, encoder: Any, decoder: Any, device: str, lengths: Any = None) -> None:
+        build(self, encoder, decoder, "cpu", lengths)
+
+    return built
+
+
 def main(model: str, pickle: str, folder: str, settings: str) -> None:
     config = json.loads(settings)
+    Seq2Seq.__init__ = on_the_cpu(Seq2Seq.__init__)
     ATIO.getTrain = stopping_after(config.pop("epochs"))
     MMSA.run.MMSA_run(
         model,
