@@ -22,6 +22,7 @@ from merbench.engine.model.views import Transform
 from merbench.engine.plan.plan import Part, Plan
 from merbench.engine.rows.missing import missing_share
 from merbench.engine.rows.splits import Fold, SplitData
+from merbench.engine.seeding import seed_torch
 from merbench.results.seeds import derive
 
 
@@ -56,7 +57,7 @@ def build(
     start = None
     if state is None and plan.start is not None:
         start = weights_of_run(plan.start, seed, fold.split.fold)
-    torch.manual_seed(derive(seed, "init", fold.split.fold))
+    seed_torch(derive(seed, "init", fold.split.fold), device)
     spec, parts = plan.spec, plan.parts
     train_fold = fold.for_training(spec.labels, seed, plan.recipe.unlabelled, spec.missing)
     context = train_fold.context

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 
 from merbench.api import RequestError, RunError
 from merbench.api.events import Note, SearchProgress, Watch, ignore
@@ -19,6 +19,7 @@ from merbench.engine.plan.plan import Plan, Request
 from merbench.results.code_digest import code_digest
 from merbench.results.store.store import Store
 from merbench.runs.machine import Machine
+from merbench.tuning.journal import written_together
 from merbench.tuning.retries import (
     LOST,
     PLANNED,
@@ -173,9 +174,22 @@ class _Searcher:
             enqueue_retry(self.study, trial)
         return self.search.ledger() if ledger.to_requeue else ledger
 
+    def _ask(self) -> Trial:
+        """A trial with all settings."""
+        with written_together(self.storage):
+            trial = self.study.ask()
+        is_drawn = not {PLANNED, RETRY_OF} & trial.user_attrs.keys()
+        if is_drawn:
+            _ = trial.relative_params  # the model's proposal, which may take it seconds
+        with written_together(self.storage):
+            self.search.space.draw(trial)
+            if is_drawn:
+                trial.set_user_attr(PROPOSED, self.sampler.proposed)
+        return trial
+
     def _try_one(self) -> None:
         try:
-            trial = self.study.ask(dict(self.search.space.ranges))
+            trial = self._ask()
         except UpdateFinishedTrialError:
             return
         trial_id = trial._trial_id
@@ -183,8 +197,6 @@ class _Searcher:
             if not self.search.ledger().counts(trial.number):
                 fail(self.storage, trial_id, SURPLUS)
                 return
-            if not {PLANNED, RETRY_OF} & trial.user_attrs.keys():
-                trial.set_user_attr(PROPOSED, self.sampler.proposed)
             self.worker.start(trial_id)
             self.measurer.measure(trial)
         except (TrialLostError, UpdateFinishedTrialError):

@@ -17,6 +17,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import Trial
 from pydantic import ValidationError
 
 from merbench.api import Config, RequestError, Tune
@@ -49,6 +50,16 @@ class Space:
         other_settings = [settings for settings in every if settings != self.defaults]
         Random(0).shuffle(other_settings)
         return [dict(self.defaults), *other_settings]
+
+    def draw(self, trial: Trial) -> None:
+        """A value of each range, as the trial's sampler proposes them."""
+        for name, values in self.ranges.items():
+            if isinstance(values, CategoricalDistribution):
+                trial.suggest_categorical(name, values.choices)
+            elif isinstance(values, IntDistribution):
+                trial.suggest_int(name, values.low, values.high, log=values.log)
+            elif isinstance(values, FloatDistribution):
+                trial.suggest_float(name, values.low, values.high, log=values.log)
 
 
 def fixed_by(plan: Plan, request: Request) -> set[str]:

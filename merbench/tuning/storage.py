@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
-from optuna.storages.journal import JournalStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from merbench.api import RequestError
-from merbench.tuning.journal import JournalFile
+from merbench.tuning.journal import Journal
 
 EXTRAS = {"postgresql": "postgres", "grpc": "grpc"}
 """Scheme of a URL -> the extra of merbench that brings its driver."""
@@ -37,7 +36,7 @@ def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
             for file in (path, path.with_name(f"{path.name}.workers")):
                 if file.is_fifo():
                     raise ValueError(f"{file} is a pipe")
-            return JournalStorage(JournalFile(path))
+            return Journal(path)
         except (OSError, ValueError) as error:
             reason = (
                 error.strerror if isinstance(error, OSError) else "it is no journal of a search"

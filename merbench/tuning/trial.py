@@ -25,6 +25,7 @@ from merbench.runs.events import epoch_done, epochs_of
 from merbench.runs.failures import reason_of
 from merbench.runs.machine import Machine
 from merbench.runs.scoring import score_valid
+from merbench.tuning.journal import written_together
 from merbench.tuning.retries import END, IMPOSSIBLE, PLANNED
 from merbench.tuning.search_space import settle
 from merbench.tuning.shared_search import SharedSearch
@@ -74,9 +75,10 @@ class Measurer:
                 raise
             marks = {END: error}
         marks["seconds"] = round(time.perf_counter() - clock, 3)
-        for name, mark in marks.items():
-            trial.set_user_attr(name, mark)
-        self.search.study.tell(trial, value, state, skip_if_finished=True)
+        with written_together(self.search.storage):
+            for name, mark in marks.items():
+                trial.set_user_attr(name, mark)
+            self.search.study.tell(trial, value, state, skip_if_finished=True)
         # A drawn combination that cannot be built counts for nothing, and nothing is said of it.
         if marks.get(END) != IMPOSSIBLE or planned is not None:
             self._announce(trial, value, state, error)

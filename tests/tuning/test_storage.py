@@ -26,7 +26,7 @@ from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
-from merbench.tuning.journal import GRACE, JournalLock
+from merbench.tuning.journal import GRACE, JournalFile, JournalLock, written_together
 from merbench.tuning.search import tune
 from merbench.tuning.shared_search import SearchConfig, join
 from merbench.tuning.storage import open_storage
@@ -79,7 +79,7 @@ def test_a_lock_ends_with_the_process_that_held_it(store, tmp_path):
     code = """
 import os, signal, sys
 from pathlib import Path
-from merbench.tuning.journal import GRACE, JournalLock
+from merbench.tuning.journal import GRACE, JournalFile, JournalLock, written_together
 path = Path(sys.argv[1]); path.touch(); JournalLock(path).acquire(); os.kill(os.getpid(), signal.SIGKILL)
 """
     path = tmp_path / "study.journal"
@@ -99,6 +99,42 @@ def test_the_disk_is_waited_for_when_a_trial_has_finished_and_not_at_each_line(
     assert ends[-3:] == [1, 2, 3], "each end is followed by one"
     lines = next((store.root / "tuning").glob("*.journal")).read_text().splitlines()
     assert len(lines) > 3 * len(synced)
+
+
+def test_the_lock_is_taken_a_few_times_a_trial_and_not_at_each_line(asked, store, monkeypatch):
+    taken, acquire = [], JournalLock.acquire
+    monkeypatch.setattr(JournalLock, "acquire", lambda lock: taken.append(lock) or acquire(lock))
+    tune(*asked, store, MACHINE, SearchConfig(6, sampler="random", pruner="none"))
+    lines = next((store.root / "tuning").glob("*.journal")).read_text().splitlines()
+    assert len(taken) < len(lines) / 2
+
+
+def test_another_thread_writes_into_a_journal_that_is_held(store, tmp_path):
+    path = tmp_path / "x.journal"
+    study = optuna.create_study(study_name="s", storage=open_storage(str(path), store.root, "s"))
+    with written_together(study._storage):
+        study.set_user_attr("here", 1)
+        thread = threading.Thread(target=study.set_user_attr, args=("there", 2), daemon=True)
+        thread.start()
+        thread.join(600)
+        assert not thread.is_alive() and path.with_name("x.journal.lock").is_symlink()
+    assert not path.with_name("x.journal.lock").is_symlink()
+    again = open_storage(str(path), store.root, "s")
+    assert optuna.load_study(study_name="s", storage=again).user_attrs == {"here": 1, "there": 2}
+
+
+def test_a_journal_is_read_from_any_line_and_no_further_than_whole_ones(tmp_path):
+    path = tmp_path / "x.journal"
+    writer, reader = JournalFile(path), JournalFile(path)
+    writer.append_logs([{"op_code": 8, "n": n} for n in range(3)])
+    assert [log["n"] for log in reader.read_logs(0)] == [0, 1, 2] and reader.read_logs(3) == []
+    with path.open("ab") as file:
+        file.write(b'{"op_code": 8, "n"')
+    assert reader.read_logs(3) == []
+    with path.open("ab") as file:
+        file.write(b": 3}\n")
+    assert [log["n"] for log in reader.read_logs(3)] == [3]
+    assert [log["n"] for log in reader.read_logs(1)] == [1, 2, 3]
 
 
 def _states(store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +52,9 @@ class Session:
         from merbench.terminal.run_progress import RunProgress
 
         homes = self.homes(options.data)
-        return Bench(self.catalog, homes, options, say_note, RunProgress, self.disabled)
+        bench = Bench(self.catalog, homes, options, say_note, RunProgress, self.disabled)
+        gc.freeze()  # what was imported lives to the end: the collector need not go through it
+        return bench
 
     def lexicon(self, names: tuple[str, ...], data: Path | None) -> Lexicon | None:
         from merbench.data.word_vector_files import open_lexicon

@@ -66,6 +66,9 @@ def check_prefixes(
     """What names parameters by a prefix names some in the built model: those that a stage trains
     can learn, others may be frozen. Prefixes that name a modality which the run leaves out pass.
     """
+    declared = list(_prefixes(name, stages, train))
+    if not declared:
+        return
     modules = {"": model, **{f"objective.{o}": module for o, module in objectives.items()}}
     trainable, prefixes = set(), set()
     for owner, module in modules.items():
@@ -77,7 +80,7 @@ def check_prefixes(
             if parameter.requires_grad:
                 trainable.add(f"{start}{parameter_name}")
     left_out = {"text", "audio", "video"} - set(modalities)
-    for prefix, origin in _prefixes(name, stages, train):
+    for prefix, origin in declared:
         if left_out & set(prefix.split(".")) or any(n.startswith(prefix) for n in prefixes):
             continue
         roots = sorted({n.partition(".")[0] + "." for n in prefixes if n})

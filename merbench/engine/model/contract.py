@@ -42,13 +42,10 @@ def construct(part: Part, *arguments: object) -> Any:
     component = part.component
     name = f"{component.kind} {component.name} ({component.target})"
     try:
-        inspect.signature(part.factory).bind(part.config, *arguments)
-    except TypeError as error:
-        raise RequestError(
-            f"{name} does not take what a part of its kind is made with: {error}; "
-            "see merbench.api.parts"
-        ) from None
-    module = part.factory(part.config, *arguments)
+        module = part.factory(part.config, *arguments)
+    except TypeError:
+        _require_signature(part, name, *arguments)
+        raise
     if component.kind == "view":
         return module
     if not isinstance(module, nn.Module):
@@ -56,6 +53,16 @@ def construct(part: Part, *arguments: object) -> Any:
     if lacking := [a for a in HAS.get(component.kind, ()) if not hasattr(module, a)]:
         raise RequestError(f"{name} has no {' and no '.join(lacking)}; see merbench.api.parts")
     return module
+
+
+def _require_signature(part: Part, name: str, *arguments: object) -> None:
+    try:
+        inspect.signature(part.factory).bind(part.config, *arguments)
+    except TypeError as error:
+        raise RequestError(
+            f"{name} does not take what a part of its kind is made with: {error}; "
+            "see merbench.api.parts"
+        ) from None
 
 
 def prepared(encoder: Any, rows: Rows) -> Prepared:

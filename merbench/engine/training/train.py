@@ -18,6 +18,7 @@ from merbench.engine.model.views import Transform
 from merbench.engine.model.weight_average import MovingAverage, changing
 from merbench.engine.plan.stages import settings_of
 from merbench.engine.rows.splits import SplitData
+from merbench.engine.seeding import seed_torch
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.early_stopping import EarlyStopping
 from merbench.engine.training.optimise import lower_rates
@@ -73,7 +74,7 @@ def fit(
     from a ``checkpoint``. RunError when a loss is not finite, StartAnewError when the checkpoint is
     of no use.
     """
-    torch.manual_seed(derive(seed, "dropout", fold))
+    seed_torch(derive(seed, "dropout", fold), train.device)
     saved = checkpoint.load() if checkpoint else None
     fitted, first = Fitted(), 0
     if saved and checkpoint:
