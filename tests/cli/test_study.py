@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import merbench
 from merbench.cli.measure.study.progress import StudyProgress
 from merbench.results.store.claims import Holder
 from merbench.results.store.store import Store
@@ -25,7 +26,7 @@ def study(merbench, home, tmp_path):
     return lambda *words: merbench("study", words[0], "S.toml", "--data", str(home), *words[1:])
 
 
-def test_dry_run_run_and_status(study, tmp_path):
+def test_dry_run_run_and_status(study, home, tmp_path):
     planned = loads(study("run", "--dry-run", "--json").stdout)["runs"]
     assert [(r["model"], r["seed"], r["fold"]) for r in planned] == [
         ("tfn", seed, None) for seed in range(3)
@@ -38,6 +39,9 @@ def test_dry_run_run_and_status(study, tmp_path):
     }
     status = loads(study("status", "--json").stdout)
     assert (status["done"], status["waiting"], status["seconds_left"]) == (3, 0, 0)
+    in_python = merbench.study_status(tmp_path / "S.toml", data=home, store=tmp_path / "runs")
+    assert (in_python.done, in_python.total, in_python.seconds_left) == (3, 3, 0)
+    assert in_python.to_pandas()["done"].tolist() == [cell["done"] for cell in status["cells"]]
     assert loads(study("run", "--dry-run", "--json").stdout)["runs"] == []
     (tmp_path / "runs/runs" / f"{planned[1]['run_id']}.json").unlink()
     again = study("run")
@@ -90,3 +94,8 @@ def test_a_run_of_a_study_has_its_name_from_the_first_time_it_is_drawn(tmp_path)
     holder = Holder(run_id="r1", host="h", machine="m", pid=1, started="now", about=about)
     progress._draw({"r1": holder})
     assert names == {"boards", "  tfn · seed 0"}
+
+
+def test_a_study_that_is_not_there_is_one_sentence_in_python(tmp_path):
+    with pytest.raises(merbench.RequestError, match=r"no\.toml"):
+        merbench.study_status(tmp_path / "no.toml", store=tmp_path)

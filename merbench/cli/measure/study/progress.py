@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from merbench.cli.measure.study.opened import OpenedStudy
     from merbench.results.store.claims import Holder
     from merbench.results.store.store import Store
     from merbench.study.layout import PlannedRun
     from merbench.study.make import Ended
+    from merbench.study.opened import OpenedStudy
     from merbench.study.searches import SearchStatus
 
 

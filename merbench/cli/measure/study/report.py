@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from merbench.api.plural import count_of
-from merbench.cli.measure.study.opened import OpenedStudy
 from merbench.cli.shared.output import say, show, show_json
 
 if TYPE_CHECKING:
     from merbench.results.store.store import Store
     from merbench.study.layout import Cell
+    from merbench.study.opened import OpenedStudy
     from merbench.study.status import CellStatus
 
 COUNTS = ("done", "running", "failed", "waiting")

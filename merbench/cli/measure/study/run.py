@@ -11,8 +11,8 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.bench.keywords import MOST_JOBS, MOST_THREADS
-from merbench.cli.measure.study.opened import OpenedStudy, open_study, study_options
 from merbench.cli.measure.study.report import report, report_dry_run
+from merbench.cli.measure.study.shared import open_study, study_options
 from merbench.cli.shared.output import say, say_next
 from merbench.cli.shared.session import Session
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from merbench.results.store.store import Store
     from merbench.study.layout import Cell
     from merbench.study.make import Worker
+    from merbench.study.opened import OpenedStudy
     from merbench.study.searches import Tuner
 
 SEARCH_ROUNDS = 2

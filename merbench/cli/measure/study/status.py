@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from merbench.cli.measure.study.opened import open_study, study_options
 from merbench.cli.measure.study.report import report
+from merbench.cli.measure.study.shared import open_study, study_options
 from merbench.cli.shared.session import Session
 
 
