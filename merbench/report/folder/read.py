@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,8 @@ from merbench.api.errors import DataError
 from merbench.report.folder.analysis_files import EXTRAS, checked
 from merbench.report.folder.folder import Folder
 from merbench.report.folder.packed import strict, unpack
+from merbench.report.folder.written_files import FILE as LIST
+from merbench.report.folder.written_files import written
 from merbench.report.scores.board.board_scores import BoardScores, facts
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.reading import check_record
@@ -40,12 +43,12 @@ def read(path: Path, with_scores: bool = True) -> Folder:
     correction_files = sorted((path / CORRECTIONS).glob("*.json"))
     corrections = tuple(_parsed(file, _correction) for file in correction_files)
     scores = None
-    if with_scores and (path / "scores.json").is_file():
+    if with_scores and os.path.lexists(path / "scores.json"):
         scores = _parsed(path / "scores.json", lambda content: _scores(content, records))
     extras = {
         name: _parsed(path / f"{name}.json", partial(_extra, name))
         for name in EXTRAS
-        if (path / f"{name}.json").is_file()
+        if os.path.lexists(path / f"{name}.json")
     }
     ordered = tuple(sorted(records, key=lambda record: record.run_id))
     return Folder(path, ordered, ids, predicted, files, scores, extras, corrections=corrections)
@@ -63,6 +66,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if isinstance(error, FileNotFoundError):
+        return "it is not there; bring it back, or build the board again"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
@@ -162,8 +167,12 @@ def titled(folders: Sequence[Folder]) -> list[Folder]:
 
 
 def tracks(root: Path) -> list[Path]:
-    """The folders of tracks under ``root``. DataError where there is none."""
-    folders = sorted(p.parent for p in root.glob("*/rows.json"))
+    """The folders of tracks under ``root``, also one that has lost its rows.json, so that whoever
+    reads it says so. DataError where there is none.
+    """
+    with_rows = {path.parent for path in root.glob("*/rows.json")}
+    lists = (path.parent for path in root.glob(f"*/{LIST}") if path.parent not in with_rows)
+    folders = sorted(with_rows | {folder for folder in lists if "rows.json" in written(folder)})
     if not folders:
         raise DataError(
             f"{root} holds no boards (no folder with a rows.json); "

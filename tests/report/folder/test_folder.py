@@ -17,15 +17,17 @@ from safetensors.numpy import load, save
 
 from merbench.api import DataError
 from merbench.api.control_characters import printable
+from merbench.cli.look.leaderboard.boards import from_folder
 from merbench.report.folder.names import folder_names, slug
 from merbench.report.folder.packed import pack, unpack
-from merbench.report.folder.read import read, tracks
+from merbench.report.folder.read import read, read_all, tracks
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.report.site.board_page.reproduce import command
 from merbench.report.site.site import site
+from merbench.results.files import write_together
 from merbench.results.records.record import Track
 from merbench.results.store.store import Store
 from tests.report.made import put, put_board, record, spec, truth
@@ -167,6 +169,26 @@ def test_a_folder_that_cannot_be_read_names_its_file(root):
         (path / name).write_bytes(kept)
     with pytest.raises(DataError, match="holds no boards"):
         tracks(path)
+
+
+def test_a_board_that_lost_a_file_is_not_passed_over(root, capsys):
+    path = root / "sample-sentiment-standard"
+    write_together(path, {"written.json": json.dumps({"files": ["rows.json"]}).encode()})
+    for name in ("rows.json", "scores.json", "robust.json"):
+        kept = (path / name).read_bytes() if (path / name).exists() else None
+        (path / name).unlink(missing_ok=True)
+        if name == "rows.json":
+            with pytest.raises(DataError, match=r"rows\.json cannot be read: it is not there; "):
+                read_all(root)
+        (path / name).mkdir()
+        with pytest.raises(DataError, match=rf"{name} cannot be read: it is no file"):
+            read_all(root)
+        (path / name).rmdir()
+        if kept:
+            (path / name).write_bytes(kept)
+    (path / "scores.json").unlink()
+    assert len(from_folder(root)) == len(read_all(root)) - 1
+    assert f"left out: {path} has no scores.json" in capsys.readouterr().err
 
 
 def test_names_of_folders():

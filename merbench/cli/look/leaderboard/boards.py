@@ -96,6 +96,11 @@ def from_folder(root: Path, dataset: str | None = None, track: str | None = None
     names = [folder.title for folder in folders]
     for folder in folders:
         board = folder.board
+        if not folder.scores:
+            say(
+                f"left out: {folder.path} has no scores.json; merbench leaderboard build or render "
+                "--rescore writes it"
+            )
         if (
             folder.scores
             and (not dataset or board.track.dataset in (dataset, ordered(dataset)))
