@@ -4,6 +4,7 @@ killed or the disk is full; and a name never leads out of its folder.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -73,7 +74,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 temporary = temporary_beside(path)
                 leftovers.callback(temporary.unlink, missing_ok=True)
-                _write_through(temporary, data)
+                _write_through(temporary, data, path)
             renames.append((temporary, path))
         for temporary, path in renames:
             temporary.replace(path)
@@ -107,6 +108,7 @@ def write_output(path: Path, data: bytes) -> None:
             with os.fdopen(os.dup(descriptor), "wb") as file:
                 file.write(data)
         elif not target.exists() or target.is_file():
+            _require_permission(target)
             sweep(target.parent)
             write_atomic(target, data)
         elif target.is_char_device() or target.is_fifo():
@@ -130,6 +132,7 @@ def require_output(path: Path) -> None:
         if descriptor is not None:
             os.fstat(descriptor)
         elif not target.exists() or target.is_file():
+            _require_permission(target)
             folder = next(above for above in target.parents if above.exists())
             with tempfile.TemporaryFile(dir=folder):
                 pass
@@ -151,6 +154,12 @@ def _open_descriptor(path: Path) -> int | None:
             if os.path.samestat(path.stat(), os.fstat(descriptor)):
                 return descriptor
     return None
+
+
+def _require_permission(file: Path) -> None:
+    """A rename asks the folder alone: PermissionError for a file that may not be written."""
+    if file.exists() and not os.access(file, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
 
 
 def _cannot_write(path: Path, error: OSError | RuntimeError) -> RequestError:
@@ -211,15 +220,25 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
 
 
-def _write_through(path: Path, data: bytes) -> None:
+def _write_through(path: Path, data: bytes, target: Path) -> None:
     with path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    # mkstemp makes a file for its owner alone; a store may be shared.
+    path.chmod(_mode(target))
+
+
+def _mode(target: Path) -> int:
+    """The permissions that a file has which is there already, else those of any new file: mkstemp
+    makes one for its owner alone, and a store may be shared.
+    """
+    with suppress(OSError):
+        about = target.lstat()
+        if stat.S_ISREG(about.st_mode):
+            return about.st_mode & 0o777
     mask = os.umask(0)
     os.umask(mask)
-    path.chmod(0o666 & ~mask)
+    return 0o666 & ~mask
 
 
 def _refuse_special(path: Path) -> None:

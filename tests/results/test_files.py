@@ -22,7 +22,13 @@ from merbench.report.pictures.picture_cache import KeptPictures
 from merbench.report.scores.cache import Cache
 from merbench.results import files
 from merbench.results.code_digest import code_digest
-from merbench.results.files import inside, write_atomic, write_output, write_together
+from merbench.results.files import (
+    inside,
+    require_output,
+    write_atomic,
+    write_output,
+    write_together,
+)
 from merbench.results.store.claims import Holder
 
 
@@ -58,6 +64,19 @@ def test_an_output_follows_links_and_keeps_them(tmp_path):
         (tmp_path / link).symlink_to(target)
         write_output(tmp_path / link, b"new")
         assert (tmp_path / link).is_symlink() and (tmp_path / target).read_bytes() == b"new"
+
+
+def test_a_file_keeps_its_permissions_and_one_that_may_not_be_written_is_not(tmp_path, monkeypatch):
+    path = tmp_path / "mine"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    write_output(path, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and path.read_bytes() == b"new"
+    monkeypatch.setattr(files.os, "access", lambda *_: False)  # root may write everything
+    for asked in (lambda: write_output(path, b"newer"), lambda: require_output(path)):
+        with pytest.raises(RequestError, match="Permission denied"):
+            asked()
+    assert path.read_bytes() == b"new"
 
 
 def test_a_device_is_written_to_and_stays_a_device():
