@@ -29,6 +29,7 @@ from merbench.terminal.progress_bar import new_bar
 SHARES = {
     "truncated_rate": "of the texts were cut",
     "lowered_rate": "of the texts are read in lower case",
+    "apostrophe_rate": "of the texts have lost apostrophes set again",
     "faceless_rate": "of the frames show no face",
 }
 """What merbench's own encoders count: the name that records have, in words."""

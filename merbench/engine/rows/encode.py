@@ -92,7 +92,7 @@ def encoded(
     about = About(
         encoder=part.component.name,
         version=part.component.version,
-        config=part.config.model_dump(mode="json"),
+        config=part.config.identity(),
         weights=part.pretrained,
         rows=[contents[row] for row in order],
     )

@@ -45,6 +45,13 @@ def _shared() -> Iterator[Component]:
     )
     yield part(
         "objective",
+        "concordance",
+        "concordance:Concordance",
+        "a score's predictions agree with the labels of their batch",
+        spaces=("score",),
+    )
+    yield part(
+        "objective",
         "unimodal-scores",
         "unimodal_scores:UnimodalScores",
         "each modality predicts the row's score by itself",

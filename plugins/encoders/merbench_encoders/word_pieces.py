@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import RequestError, Tokens, gather
+from merbench_encoders.apostrophes import with_apostrophes
 from merbench_encoders.letter_case import LetterCase, lowered
 
 _WORD = re.compile(r"\S+")
@@ -46,14 +47,22 @@ class PieceRows:
 
 class PieceTokenizer:
     """``longest``: pieces that a text keeps at most; None = as many as the model was made for.
+    ``apostrophes``: contractions that lost theirs get it back.
 
     Raises RequestError, ending with ``instead``, where ``folder`` has no fast tokenizer with a
     padding piece.
     """
 
     def __init__(
-        self, folder: Path, net: nn.Module, longest: int | None, lower: LetterCase, instead: str
+        self,
+        folder: Path,
+        net: nn.Module,
+        longest: int | None,
+        lower: LetterCase,
+        instead: str,
+        apostrophes: bool = False,
     ) -> None:
+        self.apostrophes = apostrophes
         self.tokenizer = _tokenizer(folder, instead)
         most = longest_input(folder, net, self.tokenizer)
         self.longest = min(most, longest or most)
@@ -72,6 +81,9 @@ class PieceTokenizer:
 
     def __call__(self, texts: Sequence[str | None]) -> PieceRows:
         texts_read, measured = lowered(texts, self.lower)
+        if self.apostrophes:
+            texts_read, mended = with_apostrophes(texts_read)
+            measured |= mended
         present = [i for i, text in enumerate(texts_read) if text is not None]
         encodings: Sequence[Any] = []
         if present:

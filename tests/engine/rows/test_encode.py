@@ -233,6 +233,12 @@ def test_rows_in_another_order_share_an_entry(texts, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_setting_that_was_added_later_leaves_the_entries_their_names(texts, tmp_path):
+    entry, _ = encoded(texts, "text", Cache(tmp_path), CPU)
+    config = texts.parts["encoder.text"].config
+    assert "apostrophes" in config.model_dump() and "apostrophes" not in entry.config
+
+
 def test_what_is_trained_is_not_kept(catalog, towers, clips):
     for more in (
         {"encoder.video.tuned": True},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from merbench.api import LATER
 from merbench_encoders.letter_case import LetterCase
 from merbench_encoders.tower import TowerConfig
 
@@ -31,6 +34,8 @@ class ClipTextConfig(ClipConfig):
     """Read in lower case, where its tokenizer distinguishes the cases; ``auto``: a text without a
     lower-case letter.
     """
+    apostrophes: Annotated[bool, LATER] = False
+    """``dont`` is read as ``don't``: contractions that lost their apostrophe get it back."""
 
 
 def is_place(name: str) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import RequestError
+from merbench_encoders.apostrophes import with_apostrophes
 from merbench_encoders.clip.config import ClipConfig, ClipTextConfig, is_place
 from merbench_encoders.clip.weights import architecture, checkpoint
 from merbench_encoders.letter_case import LetterCase, lowered
@@ -100,17 +101,21 @@ class Tokenizer:
     them.
     """
 
-    def __init__(self, model: str, lower: LetterCase = "no") -> None:
+    def __init__(self, model: str, lower: LetterCase = "no", apostrophes: bool = False) -> None:
         import open_clip  # see clip.weights.lists
 
         self.bpe: Any = open_clip.get_tokenizer(model)
         self.length: int = self.bpe.context_length
         self.lower: LetterCase = lower
+        self.apostrophes = apostrophes
         if self.bpe.encode("GOOD") == self.bpe.encode("good"):
             self.lower = "no"  # it ignores case, so there is nothing to report
 
     def __call__(self, texts: Sequence[str | None]) -> PieceRows:
         texts_read, measured = lowered(texts, self.lower)
+        if self.apostrophes:
+            texts_read, mended = with_apostrophes(texts_read)
+            measured |= mended
         coded = [None if text is None else self.bpe.encode(text) for text in texts_read]
         piece_ids = [[] if ids is None else self._framed(ids) for ids in coded]
         present = [ids for ids in coded if ids is not None]
@@ -137,4 +142,6 @@ def load_text(config: ClipTextConfig, instead: str) -> tuple[TextNet, Tokenizer]
             "choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14"
         )
     architecture_name = checkpoint(config, instead).architecture
-    return TextNet(load_clip(config, instead)), Tokenizer(architecture_name, config.lower)
+    return TextNet(load_clip(config, instead)), Tokenizer(
+        architecture_name, config.lower, config.apostrophes
+    )

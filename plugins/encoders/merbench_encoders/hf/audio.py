@@ -59,7 +59,8 @@ class HfAudio(WaveTower):
         self.longest = config.longest
         self.steps_at_once = SECONDS_AT_ONCE * self.sampling_rate
         self.convolutions = _convolutions(net.config)
-        self.layer, self.width = config.layer, int(net.config.hidden_size)
+        self.layer, self.mean_layers = config.layer, config.mean_layers
+        self.width = int(net.config.hidden_size)
         self.masks_padding = (
             net.config.model_type in MASKING
             and getattr(net.config, "feat_extract_norm", "group") == "layer"
@@ -91,6 +92,8 @@ class HfAudio(WaveTower):
         try:
             with torch.no_grad():
                 states = self._states(wave_1S)
+        except RequestError:
+            raise
         except Exception:
             return None
         finally:
@@ -136,7 +139,11 @@ class HfAudio(WaveTower):
     def _states(self, wave_BS: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         with self.cast(wave_BS.device):
             return hidden_state(
-                self.net, self.layer, input_values=wave_BS, attention_mask=attention_mask
+                self.net,
+                self.layer,
+                self.mean_layers,
+                input_values=wave_BS,
+                attention_mask=attention_mask,
             ).float()
 
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Context, RequestError, Steps, StreamSpec, TextRows, Tokens
+from merbench.api import LATER, Context, RequestError, Steps, StreamSpec, TextRows, Tokens
 from merbench_encoders.adapters import drop_idle_adapters
 from merbench_encoders.hf.models import (
     HfConfig,
@@ -44,6 +44,8 @@ class HfInside(Tower):
         model: ModelName = "bert-base-uncased"
         lower: LetterCase = "auto"
         """Read in lower case; ``auto``: a text that has no lower-case letter."""
+        apostrophes: Annotated[bool, LATER] = False
+        """``dont`` is read as ``don't``: contractions that lost their apostrophe get it back."""
         longest: Annotated[int, Field(ge=3)] = 128
         """Pieces that a text keeps at most; the model's other places are for what joins them."""
 
@@ -53,7 +55,9 @@ class HfInside(Tower):
             net.pooler = None  # states are never pooled
         super().__init__(net, config)
         self.places = PieceTokenizer(folder, net, None, config.lower, INSTEAD).longest
-        self.pieces = PieceTokenizer(folder, net, config.longest, config.lower, INSTEAD)
+        self.pieces = PieceTokenizer(
+            folder, net, config.longest, config.lower, INSTEAD, config.apostrophes
+        )
         self.width = input_embeddings(net, INSTEAD).embedding_dim
         _layers(self)
         self._check_head()

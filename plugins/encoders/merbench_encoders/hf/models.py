@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
-from merbench.api import RequestError
+from merbench.api import LATER, RequestError
 from merbench_encoders.hub import WEIGHTS, hub_folder, origin
 from merbench_encoders.model_packages import full_name
 from merbench_encoders.tower import TowerConfig, digest
@@ -55,6 +55,10 @@ class LayerConfig(HfConfig):
 
     layer: int = -1
     """Which hidden state is read: 0 = the embeddings, -1 = the last layer."""
+    mean_layers: Annotated[int, Field(ge=1), LATER] = 1
+    """The mean of so many hidden states is read, of which ``layer`` is the last (of BERT's last
+    four: Devlin et al. 2019, table 7).
+    """
 
 
 def find(config: HfConfig, instead: str) -> Path:
@@ -187,6 +191,11 @@ def load_hf(config: LayerConfig, instead: str, **changes: Any) -> tuple[nn.Modul
             f"layer={config.layer} is no hidden state of {config.model}; "
             f"give one of {-depth - 1} to {depth}"
         )
+    if config.mean_layers > (most := config.layer % (depth + 1) + 1):
+        raise RequestError(
+            f"mean_layers={config.mean_layers} with layer={config.layer} goes below the embeddings "
+            f"of {config.model}; give {most} at most"
+        )
     return net, folder
 
 
@@ -230,8 +239,21 @@ def input_settings(folder: Path) -> dict[str, Any]:
     return dict(settings)
 
 
-def hidden_state(net: Any, layer: int, **inputs: Any) -> Tensor:
-    """[B, L, D]: one hidden state; the last one as the model itself returns it, norm included."""
-    if layer in (-1, net.config.num_hidden_layers):
+def hidden_state(net: Any, layer: int, mean_layers: int = 1, **inputs: Any) -> Tensor:
+    """[B, L, D]: one hidden state, or the mean of several, ``layer`` the last of them; the model's
+    last one as it returns it itself, norm included. RequestError where their lengths differ.
+    """
+    depth = net.config.num_hidden_layers
+    if mean_layers == 1 and layer in (-1, depth):
         return net(**inputs).last_hidden_state
-    return net(**inputs, output_hidden_states=True).hidden_states[layer]
+    out = net(**inputs, output_hidden_states=True)
+    if mean_layers == 1:
+        return out.hidden_states[layer]
+    end = layer % (depth + 1) + 1
+    states = [*out.hidden_states[:depth], out.last_hidden_state][end - mean_layers : end]
+    if len({state.shape for state in states}) > 1:  # as of SEW, which squeezes time between ends
+        raise RequestError(
+            f"the {mean_layers} hidden states up to layer={layer} differ in length; "
+            "leave mean_layers=1"
+        )
+    return torch.stack(states).mean(0)

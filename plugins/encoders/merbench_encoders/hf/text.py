@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from merbench.api import Context, Steps, StreamSpec, TextRows, Tokens, masked_mean
+from merbench.api import LATER, Context, Steps, StreamSpec, TextRows, Tokens, masked_mean
 from merbench_encoders.hf.models import (
     LayerConfig,
     ModelName,
@@ -30,12 +30,12 @@ _INSTEAD = (
 
 
 class HfText(Tower):
-    """Strings -> Steps [B, L, D], D = the model's width: one hidden state of every piece, the
+    """Strings -> Steps [B, L, D], D = the model's width: a hidden state of every piece, the
     model's own start and end included. ``pooled``: Steps [B, 1, D], the sentence embedding. No
     text's states depend on who shares its batch.
 
-    ``measured``: ``truncated_rate``, the share of the split's texts that were cut, and
-    ``lowered_rate``, the share that was read in lower case.
+    ``measured``: shares of the split's texts: ``truncated_rate``, cut; ``lowered_rate``, read in
+    lower case; ``apostrophe_rate``, with an apostrophe set.
     """
 
     class Config(LayerConfig):
@@ -44,6 +44,8 @@ class HfText(Tower):
         """One step: the mean over real pieces at length 1 (Reimers & Gurevych 2019, 1908.10084)."""
         lower: LetterCase = "auto"
         """Read in lower case; ``auto``: a text that has no lower-case letter."""
+        apostrophes: Annotated[bool, LATER] = False
+        """``dont`` is read as ``don't``: contractions that lost their apostrophe get it back."""
         longest: Annotated[int, Field(ge=3)] | None = None
         """Pieces that a text keeps at most; None = as many as the model was made for."""
 
@@ -52,12 +54,11 @@ class HfText(Tower):
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net, folder = load_hf(config, _INSTEAD)
         super().__init__(net, config)
-        self.tokenizer = PieceTokenizer(folder, net, config.longest, config.lower, _INSTEAD)
-        self.layer, self.width, self.pooled = (
-            config.layer,
-            int(net.config.hidden_size),
-            config.pooled,
+        self.tokenizer = PieceTokenizer(
+            folder, net, config.longest, config.lower, _INSTEAD, config.apostrophes
         )
+        self.layer, self.mean_layers = config.layer, config.mean_layers
+        self.width, self.pooled = int(net.config.hidden_size), config.pooled
         self.masks_padding = self._masks_padding()
         self.settle_adapters(self.tokenizer(["a text"])[torch.tensor([0])])
 
@@ -115,4 +116,4 @@ class HfText(Tower):
     def _exact_states(self, ids_BL: Tensor, attended_BL: Tensor | None) -> Tensor:
         # A network that mixes without attention (FNet) takes no mask.
         masks = {} if attended_BL is None else {"attention_mask": attended_BL.long()}
-        return hidden_state(self.net, self.layer, input_ids=ids_BL, **masks)
+        return hidden_state(self.net, self.layer, self.mean_layers, input_ids=ids_BL, **masks)

@@ -46,7 +46,7 @@ class LabelHf(LabelTower):
     def __init__(self, config: Config, context: Context) -> None:
         net, folder = load_hf(config, _INSTEAD)
         self._tokenizer = PieceTokenizer(folder, net, None, config.lower, _INSTEAD)
-        self._layer = config.layer
+        self._layer, self._mean_layers = config.layer, config.mean_layers
         ids_L, pad = self._tokenizer.example()
         embed = input_embeddings(net, _INSTEAD)
         self._masks_padding = masks_padding(
@@ -86,7 +86,7 @@ class LabelHf(LabelTower):
 
     def _states(self, net: nn.Module, x_CLW: Tensor, mask_CL: Tensor | None) -> Tensor:
         masks = {} if mask_CL is None else {"attention_mask": mask_CL.long()}
-        return hidden_state(net, self._layer, inputs_embeds=x_CLW, **masks)
+        return hidden_state(net, self._layer, self._mean_layers, inputs_embeds=x_CLW, **masks)
 
     def _inserted(self, x_CLW: Tensor, added_CNW: Tensor, at: int) -> Tensor:
         if x_CLW.shape[1] + added_CNW.shape[1] > self._tokenizer.longest:

@@ -81,6 +81,8 @@ def test_a_row_alone_equals_a_row_in_a_batch(name, norm, layer, tmp_path):
     if name.startswith("sew") and layer == 1:
         with pytest.raises(RequestError, match=r"layer=1 of .* has 399 frames where its output"):
             encoder_of(tmp_path, name, norm, layer=layer)
+        with pytest.raises(RequestError, match="the 2 hidden states up to layer=-1 differ in len"):
+            encoder_of(tmp_path, name, norm, mean_layers=2)
         return
     encoder = encoder_of(tmp_path, name, norm, layer=layer)
     length_B = torch.tensor([400, 250, 0, 131, 250])

@@ -89,6 +89,25 @@ def test_hf_text_equals_the_model_on_each_text_alone(family, layer, text_folder)
     assert int(steps.mask_BL.sum(1).max()) == places
 
 
+@pytest.mark.parametrize(("layer", "mean_layers"), [(-1, 3), (-1, 2), (1, 2), (0, 1)])
+def test_several_hidden_states_are_averaged(layer, mean_layers, text_folder, waves_folder):
+    last = layer % 3 + 1
+    settings = {"layer": layer, "mean_layers": mean_layers}
+    folder = text_folder()
+    steps = check_texts(make(HfText, TEXT, model=str(folder), **settings).eval())
+    ids = torch.tensor([[2, *(PIECES.index(w) for w in TEXTS[1].split()), 3]])
+    states = AutoModel.from_pretrained(folder).eval()(ids, output_hidden_states=True).hidden_states
+    close(
+        steps.x_BLD[1][steps.mask_BL[1]], torch.stack(states[last - mean_layers : last]).mean(0)[0]
+    )
+    folder, wave = waves_folder("hubert"), torch.randn(1, 120)
+    heard = make(HfAudio, AUDIO, model=str(folder), **settings).eval()
+    values = (wave - wave.mean()) / wave.std(unbiased=False) if heard.normalised else wave
+    states = AutoModel.from_pretrained(folder).eval()(values, output_hidden_states=True)
+    wanted = torch.stack(states.hidden_states[last - mean_layers : last]).mean(0)
+    close(heard(Waves(wave, torch.tensor([120]))).x_BLD, wanted)
+
+
 def test_hf_text_says_which_word_a_piece_belongs_to(text_folder):
     encoder = make(HfText, TEXT, model=str(text_folder()), longest=6)
     tokens = encoder.prepare(text_rows(("the boring films", "", "bad")))[torch.arange(3)]
@@ -152,6 +171,8 @@ def test_hf_mistakes_get_one_sentence(text_folder, offline, tmp_path):
     folder = text_folder()
     with pytest.raises(RequestError, match=r"layer=3 is no hidden state .* one of -3 to 2"):
         make(HfText, TEXT, model=str(folder), layer=3)
+    with pytest.raises(RequestError, match=r"mean_layers=3 .* layer=1 goes below.*give 2 at most"):
+        make(HfText, TEXT, model=str(folder), layer=1, mean_layers=3)
     with pytest.raises(RequestError, match=r"there is no folder \./nowhere; name another"):
         make(HfText, TEXT, model="./nowhere")
     with pytest.raises(
