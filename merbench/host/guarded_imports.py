@@ -96,8 +96,11 @@ def _interpreter_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.settrace(trace)
-        sys.setprofile(profile)
+        # cProfile's own object is no function: it stays where nothing took its place.
+        if sys.gettrace() is not trace:
+            sys.settrace(trace)
+        if sys.getprofile() is not profile:
+            sys.setprofile(profile if callable(profile) else None)
         sys.setrecursionlimit(depth)
         os.umask(mask)
         sys.path += [folder for folder in path if folder not in sys.path]

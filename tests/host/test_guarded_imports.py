@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import os
 import signal
 import sys
@@ -147,3 +148,15 @@ def test_an_import_leaves_the_folder_and_the_signals_as_they_were(entry):
     import_plugin(entry(f"import os, signal\nos.chdir('/')\n{ignored}"))
     after = Path.cwd(), signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     assert after == before
+
+
+@pytest.mark.parametrize("source", ["x = 1", "import sys\nsys.setprofile(None)\nx = 1"])
+def test_a_plugin_is_imported_under_a_profiler(entry, source):
+    profiler, before = cProfile.Profile(), sys.getprofile()
+    profiler.enable()
+    try:
+        module, _ = import_plugin(entry(source))
+    finally:
+        profiler.disable()
+        sys.setprofile(before)
+    assert module.x == 1
