@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from merbench.api.material.corpus import Stream as Stream
     from merbench.api.material.corpus import Task as Task
     from merbench.api.material.delimited import header_of as header_of
-    from merbench.api.material.label_words import GLOSSES as GLOSSES
-    from merbench.api.material.label_words import SENTIMENT as SENTIMENT
-    from merbench.api.material.label_words import TextForm as TextForm
-    from merbench.api.material.label_words import check_label_vectors as check_label_vectors
-    from merbench.api.material.label_words import label_texts as label_texts
-    from merbench.api.material.label_words import label_word_vectors as label_word_vectors
+    from merbench.api.material.label_prompts import GLOSSES as GLOSSES
+    from merbench.api.material.label_prompts import SENTIMENT as SENTIMENT
+    from merbench.api.material.label_prompts import TextForm as TextForm
+    from merbench.api.material.label_prompts import check_label_vectors as check_label_vectors
+    from merbench.api.material.label_prompts import label_texts as label_texts
+    from merbench.api.material.label_prompts import label_word_vectors as label_word_vectors
     from merbench.api.material.ops import by_length as by_length
     from merbench.api.material.ops import compact as compact
     from merbench.api.material.ops import last_step as last_step
@@ -126,7 +126,7 @@ _HOME = {
     "material.clips": ("ClipRows",),
     "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
     "material.delimited": ("header_of",),
-    "material.label_words": (
+    "material.label_prompts": (
         "GLOSSES",
         "SENTIMENT",
         "TextForm",

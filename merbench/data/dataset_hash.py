@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Stream, Task
-from merbench.api.material.label_words import usual_glosses
+from merbench.api.material.label_prompts import usual_glosses
 from merbench.data.streams.valid_steps import valid_steps
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import merbench as api
 from merbench.api import LabelSpace, RequestError
-from merbench.api.material.label_words import SENTIMENT
+from merbench.api.material.label_prompts import SENTIMENT
 from merbench.outside.answers import as_wrong_as_can_be, parse
 
 WORDS = ("neutral", "joy", "anger")

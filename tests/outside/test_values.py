@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from merbench.api import DataError, LabelSpace
-from merbench.api.material.label_words import SENTIMENT
+from merbench.api.material.label_prompts import SENTIMENT
 from merbench.outside.table import Table
 from merbench.outside.values import predictions
 

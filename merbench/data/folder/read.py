@@ -80,7 +80,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Task
-from merbench.api.material.label_words import SENTIMENT, usual_glosses
+from merbench.api.material.label_prompts import SENTIMENT, usual_glosses
 from merbench.api.material.types import LabelSpace
 from merbench.data.duplicate_segments import times_of
 from merbench.data.folder.label_table import Table, read_table

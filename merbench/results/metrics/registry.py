@@ -8,9 +8,10 @@ from itertools import combinations
 from merbench.api.declarations.metrics import MetricDef
 from merbench.api.errors import RequestError
 from merbench.api.material.types import LabelSpace
-from merbench.results.metrics.classes import CLASS_METRICS
-from merbench.results.metrics.labels import LABEL_METRICS
-from merbench.results.metrics.score import CLASSES, ERRORS
+from merbench.results.metrics.acc2_to_acc7 import CLASSES
+from merbench.results.metrics.classification import CLASS_METRICS
+from merbench.results.metrics.multilabel import LABEL_METRICS
+from merbench.results.metrics.regression import ERRORS
 from merbench.results.metrics.sims import SIMS
 from merbench.results.metrics.task import TaskMetrics
 

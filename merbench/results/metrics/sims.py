@@ -12,14 +12,14 @@ from functools import partial
 import numpy as np
 
 from merbench.api.declarations.metrics import SumMetric
-from merbench.results.metrics.score import (
+from merbench.results.metrics.acc2_to_acc7 import (
     accuracy,
     class_rows,
-    define,
     f1,
     percent,
     two_class_accuracy,
 )
+from merbench.results.metrics.regression import define
 from merbench.results.metrics.sums import CONSTANT, decision_rows, ratio, row_wise
 
 SPAN = (-1.0, 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 from merbench.api.errors import RequestError
 from merbench.api.material.types import LabelSpace
 from merbench.results.metrics.checks import with_unknown
-from merbench.results.metrics.labels import label_rows
+from merbench.results.metrics.multilabel import label_rows
 from merbench.results.metrics.sums import f1_C
 
 GRID = np.array(sorted(range(5, 100, 5), key=lambda k: (abs(k - 50), k))) / 100

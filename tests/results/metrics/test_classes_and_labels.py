@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from merbench.results.metrics.labels import mean_average_precision, micro_average_precision
+from merbench.results.metrics.multilabel import mean_average_precision, micro_average_precision
 from tests.results.metrics.cases import (
     cells,
     class_metrics,

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from merbench.report.scores.statistics.intervals import Resampler, interval
 from merbench.report.scores.statistics.p_values import ALPHA, adjusted, sign_flip
-from merbench.results.metrics.score import ERRORS
+from merbench.results.metrics.regression import ERRORS
 
 MAE = ERRORS[0].value
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from merbench.api import GLOSSES, LabelSpace, RequestError, check_label_vectors, label_texts
-from merbench.api.material.label_words import usual_glosses
+from merbench.api.material.label_prompts import usual_glosses
 
 MELD = ("anger", "joy", "sadness", "neutral", "disgust", "fear", "surprise")
 
