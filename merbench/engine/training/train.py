@@ -23,7 +23,7 @@ from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.early_stopping import EarlyStopping
 from merbench.engine.training.optimise import lower_rates
 from merbench.engine.training.passes import Learning, Passes
-from merbench.engine.training.selection import Score, require_finite_losses
+from merbench.engine.training.validation_score import Score, require_finite_losses
 from merbench.results.metrics import BUILT_IN, TaskMetrics
 from merbench.results.seeds import derive
 

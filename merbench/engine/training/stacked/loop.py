@@ -23,9 +23,9 @@ from merbench.engine.rows.splits import SplitData
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.early_stopping import EarlyStopping
 from merbench.engine.training.evaluate import require_finite_predictions
-from merbench.engine.training.selection import Score, require_finite_losses
 from merbench.engine.training.stacked.modules import CannotStackError, StackedModules, Together
 from merbench.engine.training.train import Fitted
+from merbench.engine.training.validation_score import Score, require_finite_losses
 from merbench.results.metrics import BUILT_IN, TaskMetrics
 from merbench.results.seeds import derive
 
