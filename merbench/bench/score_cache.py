@@ -24,17 +24,12 @@ def score_cache(store: Path) -> Cache:
 
 def cache_in(folder: Path) -> Cache:
     """With the code that was parsed in the user's cache, which all stores share."""
-    return Cache(folder, _parsed_code())
+    return Cache(folder, cache_home(os.environ) / "code.json")
 
 
 def kept_pictures() -> KeptPictures:
     """In the user's cache, whatever folder they were drawn for."""
-    from merbench.report.pictures.picture_cache import (
-        KeptPictures,  # and matplotlib, which takes long
-    )
+    # And with it matplotlib, which takes long.
+    from merbench.report.pictures.picture_cache import KeptPictures
 
-    return KeptPictures(cache_home(os.environ) / PICTURES, _parsed_code())
-
-
-def _parsed_code() -> Path:
-    return cache_home(os.environ) / "code.json"
+    return KeptPictures(cache_home(os.environ) / PICTURES)

@@ -38,6 +38,16 @@ def test_other_numbers_or_versions_are_drawn(tmp_path, monkeypatch):
     assert len(DRAWN) == 3
 
 
+def test_other_source_draws_anew(tmp_path, monkeypatch):
+    package = tmp_path / "merbench"
+    (package / "report").mkdir(parents=True)
+    monkeypatch.setattr(picture_cache.merbench, "__file__", str(package / "__init__.py"))
+    for code, drawings in (("x = 1", 1), ("x = 1", 1), ("x = 2", 2)):
+        (package / "report" / "dots.py").write_text(code)
+        KeptPictures(tmp_path / "kept").drawn(dot, "a", {})
+        assert len(DRAWN) == drawings
+
+
 def test_a_damaged_file_or_none_costs_time_alone(tmp_path):
     good = KeptPictures(tmp_path).drawn(dot, "a", {})
     (file,) = tmp_path.glob("*.svg")
