@@ -82,7 +82,7 @@ def _label_table(labels_of_splits: Sequence[Labels]) -> Table:
             f"{labels.unknown:,}",
             MISSING if labels.low is None else f"{labels.low:g} to {labels.high:g}",
             MISSING if labels.mean is None else f"{labels.mean:.3f}",
-            " ".join(f"{word}:{count}" for word, count in labels.histogram.items()),
+            " ".join(f"{word}:{count}" for word, count in labels.counts.items()),
         )
     return table
 

@@ -41,6 +41,8 @@ class Audit:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         fields = asdict(self)
+        for labels in fields["labels"]:
+            labels["histogram"] = labels.pop("counts")
         for stream in fields["streams"]:
             if values := stream["values"]:
                 values |= {key: values[key].tolist() for key in ("repeated", "repeats")}

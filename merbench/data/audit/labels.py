@@ -10,22 +10,16 @@ import numpy as np
 from merbench.api.material.corpus import Corpus
 from merbench.data.audit.findings import Finding
 from merbench.data.audit.split_overlap import Groups
-from merbench.data.labels.histogram import histogram
+from merbench.data.labels.histogram import Histogram, histogram
 
 
 @dataclass(frozen=True)
-class Labels:
-    """One target over one split. ``histogram``: value or word -> rows, as ``histogram`` counts."""
+class Labels(Histogram):
+    """One target over one split."""
 
     task: str
     protocol: str
     split: str
-    rows: int
-    unknown: int
-    low: float | None
-    high: float | None
-    mean: float | None
-    histogram: dict[str, int]
 
 
 def labels_of_splits(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Labels]:
@@ -33,48 +27,38 @@ def labels_of_splits(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Labe
         for protocol, parts in groups.items():
             for k, split in enumerate(parts.names):
                 counted = histogram(task, np.flatnonzero(parts.group_N == k))
-                yield Labels(
-                    task_name,
-                    protocol,
-                    split,
-                    counted.rows,
-                    counted.unknown,
-                    counted.low,
-                    counted.high,
-                    counted.mean,
-                    counted.counts,
-                )
+                yield Labels(**vars(counted), task=task_name, protocol=protocol, split=split)
 
 
 def label_gaps(labels: tuple[Labels, ...]) -> Iterator[Finding]:
-    for counts in labels:
-        if counts.rows == counts.unknown:
+    for of_split in labels:
+        if of_split.rows == of_split.unknown:
             yield Finding(
                 "warning",
-                counts.task,
-                f"no row of {counts.protocol} {counts.split} has a label of {counts.task}",
+                of_split.task,
+                f"no row of {of_split.protocol} {of_split.split} has a label of {of_split.task}",
             )
             continue
-        if counts.low is not None and counts.low == counts.high:
+        if of_split.low is not None and of_split.low == of_split.high:
             yield Finding(
                 "warning",
-                counts.task,
-                f"every label of {counts.protocol} {counts.split} is {counts.low:g}; "
+                of_split.task,
+                f"every label of {of_split.protocol} {of_split.split} is {of_split.low:g}; "
                 "nothing can be scored there",
             )
-        n_known = counts.rows - counts.unknown
-        everywhere = [word for word, count in counts.histogram.items() if count == n_known]
-        if everywhere and counts.low is None and sum(counts.histogram.values()) == n_known:
+        n_known = of_split.rows - of_split.unknown
+        everywhere = [word for word, count in of_split.counts.items() if count == n_known]
+        if everywhere and of_split.low is None and sum(of_split.counts.values()) == n_known:
             yield Finding(
                 "warning",
-                counts.task,
-                f"every label of {counts.protocol} {counts.split} is {everywhere[0]}; "
+                of_split.task,
+                f"every label of {of_split.protocol} {of_split.split} is {everywhere[0]}; "
                 "whatever says so scores 100 % there",
             )
-        absent = [word for word, count in counts.histogram.items() if not count]
-        if absent and counts.low is None:
+        absent = [word for word, count in of_split.counts.items() if not count]
+        if absent and of_split.low is None:
             yield Finding(
                 "warning",
-                counts.task,
-                f"{counts.protocol} {counts.split} has no row of {', '.join(absent)}",
+                of_split.task,
+                f"{of_split.protocol} {of_split.split} has no row of {', '.join(absent)}",
             )

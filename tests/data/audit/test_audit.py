@@ -167,9 +167,9 @@ def test_labels_are_counted_by_split(folder):
     }
     train = found["sentiment", "train"]
     assert (train.rows, train.unknown, train.low, train.high) == (5, 1, -2.0, 3.0)
-    assert train.histogram == {"-3": 0, "-2": 1, "-1": 0, "0": 1, "1": 1, "2": 0, "3": 1}
-    assert found["mood", "train"].histogram == {"happy": 2, "glum": 2}
-    assert found["emotions", "test"].histogram == {"happy": 2, "sad": 0}
+    assert train.counts == {"-3": 0, "-2": 1, "-1": 0, "0": 1, "1": 1, "2": 0, "3": 1}
+    assert found["mood", "train"].counts == {"happy": 2, "glum": 2}
+    assert found["emotions", "test"].counts == {"happy": 2, "sad": 0}
 
 
 def test_a_split_of_one_class_is_told(folder):
