@@ -131,6 +131,15 @@ def test_an_import_leaves_the_interpreter_as_it_was(entry):
     assert os.umask(mask) == mask
 
 
+@pytest.fixture
+def interruptible():
+    """As at a terminal: what a shell has put in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_the_user_may_interrupt_an_import(entry):
     """The signal comes from another process."""
     source = (
