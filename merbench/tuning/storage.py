@@ -37,7 +37,7 @@ def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
                 if file.is_fifo():
                     raise ValueError(f"{file} is a pipe")
             return Journal(path)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # Optuna replays the lines, and a damaged one fails in any layer
             reason = (
                 error.strerror if isinstance(error, OSError) else "it is no journal of a search"
             )

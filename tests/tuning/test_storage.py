@@ -268,6 +268,7 @@ def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, sqlite,
         ("grpc://somewhere", r"not of the form grpc://HOST:PORT"),
         ("{folder}", r"cannot be used \(Is a directory\)"),
         ("{folder}/prose.journal", r"cannot be used \(it is no journal"),
+        ("{folder}/flipped.journal", r"cannot be used \(it is no journal"),
         ("{folder}/pipe", r"cannot be used \(it is no journal"),
     ],
 )
@@ -275,6 +276,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence_without_the_password(
     store, tmp_path, where, sentence
 ):
     (tmp_path / "prose.journal").write_text("Dear diary\nno JSON here\n")
+    (tmp_path / "flipped.journal").write_text('{"op_code":0,"worker_id":"x","study_name":"y"}\n')
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RequestError, match=sentence) as told:
         open_storage(where.format(folder=tmp_path), store.root, "study")

@@ -85,6 +85,8 @@ def check_record(record: Record) -> None:
     record.space.label_space()
     if record.folds and (record.fold or 0) >= record.folds:
         raise ValueError(f"it is of fold {record.fold} of {record.folds}")
+    if record.fold is None and record.folds > 1:
+        raise ValueError(f"it is of no fold, and of {record.folds} folds")
     try:
         datetime.fromisoformat(record.started)
     except ValueError:

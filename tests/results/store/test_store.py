@@ -161,6 +161,7 @@ ODD = {
     "a score without words": {"space": {"kind": "score", "words": [], "anchors": [1.0]}},
     "a search without trials": {"tuned_by": {"seconds": 1}},
     "a fold beyond its protocol's": {"fold": 5, "folds": 5},
+    "folds without a fold": {"folds": 2**70},
     "a history without epochs": {"history": [{"epoch": "one"}]},
     "losses that are a list": {"history": [{"epoch": 1, "loss": [1]}]},
     "a score by epoch that is a text": {"history": [{"epoch": 1, "mae": "x"}]},
