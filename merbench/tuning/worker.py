@@ -40,11 +40,13 @@ class Worker:
         self.name = {"host": _host(), "pid": os.getpid(), "started": started}
         self.lost_trial = False
         """Another worker has failed the trial that this one is at."""
+        self._claimed: int | None = None
         self._marks: dict[int, tuple[Any, float]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def claim(self, trial_id: int) -> None:
+        self._claimed = trial_id
         self.storage.set_trial_user_attr(trial_id, WORKER, self.name)
 
     def start(self, trial_id: int) -> None:
@@ -67,6 +69,7 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
+        self._claimed = None
         if self._thread:
             self._stop.set()
             self._thread.join()
@@ -75,6 +78,9 @@ class Worker:
     def is_gone(self, trial: FrozenTrial) -> bool:
         """True if the worker of a running trial is gone."""
         worker = trial.user_attrs.get(WORKER)
+        if worker == self.name:
+            # Its end was not written, say because the disk was full: nobody is at it any more.
+            return trial._trial_id != self._claimed
         if worker and worker["host"] == self.name["host"]:
             return not _is_alive(worker["pid"], worker["started"])
         mark, seconds = (worker, trial.user_attrs.get(BEAT)), time.monotonic()

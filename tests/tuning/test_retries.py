@@ -126,6 +126,9 @@ def test_a_worker_is_gone_when_its_process_is_and_not_before():
     mine = study.ask()
     me.claim(mine._trial_id)
     assert not me.is_gone(study.trials[0]), "it is this process"
+    me.stop()
+    assert me.is_gone(study.trials[0]), "it is this process, which is at it no more"
+    assert Worker(study._storage).is_gone(study.trials[0]), "nor in another call"
     code = "import psutil, time; print(psutil.Process().create_time(), flush=True); time.sleep(600)"
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     started = float(other.stdout.readline())
