@@ -67,7 +67,7 @@ def _finite(text: str) -> float:
 
 def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """``(shared, own)``: a key is shared where it has one value in all, or in part where all its
-    values are mappings.
+    values are mappings and merging keeps the order of their keys.
     """
     shared: dict[str, Any] = {}
     own: list[dict[str, Any]] = [{} for _ in plain]
@@ -77,15 +77,26 @@ def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dic
             shared[key] = values[0]
         elif all(isinstance(v, dict) and v for v in values):
             inner, rest = _split(values)  # type: ignore[arg-type]
-            if inner:
+            if inner and _in_order(inner, rest, values):  # type: ignore[arg-type]
                 shared[key] = inner
-            for mine, value in zip(own, rest, strict=True):
+                values = rest
+            for mine, value in zip(own, values, strict=True):
                 mine[key] = value
         else:
             for mine, run in zip(own, plain, strict=True):
                 if key in run:
                     mine[key] = run[key]
     return shared, own
+
+
+def _in_order(
+    shared: Mapping[str, Any], rest: Sequence[Mapping[str, Any]], whole: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether merging gives the keys in their order again: pages of what was read are those of what
+    was written.
+    """
+    pairs = zip(rest, whole, strict=True)
+    return all(list(_merged(shared, own)) == list(value) for own, value in pairs)
 
 
 def _merged(shared: Mapping[str, Any], own_values: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,16 @@ def test_packed_records_come_back_and_say_what_is_common_once():
     assert len(pack(records)) < 0.6 * sum(len(r.model_dump_json()) for r in records)
 
 
+def test_packed_records_keep_the_order_of_their_keys():
+    """Of two commits, both clean: what they share stands behind what they do not."""
+    records = [
+        record(seed, 0.5, spec(), provenance={"git": {"commit": commit, "dirty": False}})[0]
+        for seed, commit in enumerate(("a" * 40, "b" * 40))
+    ]
+    for before, after in zip(records, unpack(pack(records)), strict=True):
+        assert json.dumps(after.provenance) == json.dumps(before.provenance)
+
+
 def test_a_folder_gives_back_its_runs(tmp_path, root):
     store = StoreSource(Store(tmp_path / "store"))
     kept = {r.run_id: r for p in tracks(root) for r in read(p).records}
