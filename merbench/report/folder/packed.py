@@ -72,12 +72,12 @@ def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dic
     shared: dict[str, Any] = {}
     own: list[dict[str, Any]] = [{} for _ in plain]
     for key in dict.fromkeys(key for run in plain for key in run):
-        values = [run.get(key) for run in plain]
+        values: list[Any] = [run.get(key) for run in plain]
         if all(key in run and run[key] == values[0] for run in plain):
             shared[key] = values[0]
         elif all(isinstance(v, dict) and v for v in values):
-            inner, rest = _split(values)  # type: ignore[arg-type]
-            if inner and _in_order(inner, rest, values):  # type: ignore[arg-type]
+            inner, rest = _split(values)
+            if inner and _in_order(inner, rest, values):
                 shared[key] = inner
                 values = rest
             for mine, value in zip(own, values, strict=True):
