@@ -172,6 +172,9 @@ def _contend(root: Path) -> None:
                     (root / "inside").rmdir()
                     os._exit(9)
                 (root / "inside").rmdir()
+        else:
+            # Four that only spin would keep the holder, and what it waits for, from the processor.
+            time.sleep(draw.uniform(0, 0.001))
 
 
 def test_no_two_are_ever_inside_whoever_dies(tmp_path):
@@ -183,14 +186,16 @@ def test_no_two_are_ever_inside_whoever_dies(tmp_path):
     log, deadline = tmp_path / "log", time.monotonic() + 600
     log.touch()
     children = [contender() for _ in range(4)]
-    while len(log.read_text().splitlines()) < 40:
-        for i, child in enumerate(children):
-            if not child.is_alive():
-                assert child.exitcode == 9, "two were inside at once"
-                children[i] = contender()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    (tmp_path / "stop").touch()
-    for child in children:
-        child.join()
-        assert child.exitcode in (0, 9)
+    try:
+        while len(log.read_text().splitlines()) < 40:
+            for i, child in enumerate(children):
+                if not child.is_alive():
+                    assert child.exitcode == 9, "two were inside at once"
+                    children[i] = contender()
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        (tmp_path / "stop").touch()
+        for child in children:
+            child.join()
+    assert {child.exitcode for child in children} <= {0, 9}, "two were inside at once"
