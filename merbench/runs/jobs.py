@@ -46,6 +46,7 @@ def side_by_side(
     raises is raised here.
     """
     warm()
+    work.store.require_same_folder()  # so that every process knows which one it is
     _encode_apart(work, watch)
     for _, split in runs:
         work.fold(split)  # made before the processes part, so that they share it

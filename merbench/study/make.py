@@ -36,13 +36,15 @@ class Worker:
     """
 
     def __init__(self, workspace: Workspace, store: Path, device: str, threads: int | None) -> None:
-        self.workspace, self.store = workspace, store
+        self.workspace, self.store = workspace, Store(store)
         self.device, self.threads = device, threads
+        self.store.require_same_folder()  # so that every process knows which one it is
         warm()
 
     def __call__(self, run: PlannedRun) -> None:
         """Leaves a record, done or failed; or nothing, where another process is at it."""
-        claim = Claims(self.store).take(run.run_id)
+        self.store.require_same_folder()
+        claim = Claims(self.store.root).take(run.run_id)
         if claim is None:
             return
         with claim:
@@ -70,7 +72,7 @@ class Worker:
         work = Work(
             plan,
             self.workspace.corpus(run.dataset),
-            Store(self.store),
+            self.store,
             machine,
             tuned_by=run.tuned_by,
         )

@@ -80,6 +80,22 @@ def test_a_process_that_dies_takes_only_its_own_run_with_it(make, store, monkeyp
     ] * 4
 
 
+def test_a_store_that_becomes_another_folder_is_noticed_in_every_process(make, store):
+    plan, corpus = make()
+    store.require_writable()
+    away = store.root.with_name("away")
+
+    def unmount(event):
+        if isinstance(event, RunDone) and not away.exists():
+            store.root.rename(away)
+            store.root.mkdir()
+
+    with pytest.raises(RequestError, match="no longer the folder it was"):
+        run(plan, corpus, range(6), store, MACHINE, jobs=2, watch=unmount)
+    assert list(away.glob("runs/*.json"))
+    assert len(list(store.root.rglob("*.json"))) <= 2, "those that were just being written"
+
+
 def test_what_is_wrong_with_the_request_is_told_as_without_jobs(make, store, monkeypatch):
     import merbench.runs.one_run as module
 

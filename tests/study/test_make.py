@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from merbench.api import pool
+from merbench.api import RequestError, pool
 from merbench.results.store.claims import Claims
 from merbench.results.store.store import Store
 from merbench.runs import one_run
@@ -197,6 +197,20 @@ def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that
             holder.kill()
             holder.join()
     assert calls[-1] == unit.run_id and len(calls) == 9
+
+
+def test_a_store_that_becomes_another_folder_ends_a_study(lay, store):
+    study = lay(SMALL)
+    worker, away = Worker(study.workspace, store.root, "cpu", 1), store.root.with_name("away")
+    with pytest.raises(RequestError, match="no longer the folder it was"):
+        for ended in make(
+            study.runs, lambda work, tasks: pool(work, tasks, 2), worker, store, worker.failed
+        ):
+            if ended and not away.exists():
+                store.root.rename(away)
+                store.root.mkdir()
+    assert list(away.glob("runs/*.json"))
+    assert len(list(store.root.rglob("*.json"))) <= 2, "those that were just being written"
 
 
 def test_status_counts_and_estimates(lay, store):

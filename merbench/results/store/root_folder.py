@@ -32,6 +32,10 @@ class RootFolder:
         self._first_use: tuple[Path, _Identity] | None = None
         """The folder that the store is or will be in, and which one it was at the first use."""
 
+    def __reduce__(self) -> tuple[type[RootFolder], tuple[Path]]:
+        """Elsewhere, on another machine say, the same folder has other numbers."""
+        return RootFolder, (self.path,)
+
     def require_writable(self) -> None:
         """RequestError when nothing can be written here: reported before training, not after. The
         folder itself is made when the first file is written.

@@ -150,6 +150,7 @@ class Store:
                 self._weights(record.run_id).unlink(missing_ok=True)
             self._write_run(record, predictions)
         except OSError as error:
+            self.require_same_folder()  # which says why, where it is another one by now
             raise self._unwritten(record, error) from error
 
     def _keep_replaced(self, record: Record, predictions: Predictions | None) -> None:
