@@ -78,16 +78,16 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     """
     name, _, listed = name.partition(":")
     set_by_user = parse_settings(tuple(listed.split(",")), f"--dataset {name}:") if listed else {}
-    if set_by_user and (
-        name not in catalog.names("dataset") or catalog.component("dataset", name).folder
-    ):
+    declared = name in catalog.names("dataset")
+    folder = None if declared else find_folder(name, list(homes))
+    if not declared and folder is None:
+        raise RequestError(unknown_message(name, list(homes), catalog.names("dataset")))
+    if set_by_user and (folder or catalog.component("dataset", name).folder):
         raise RequestError(
             f"data set {name} is read from a folder and has no settings; leave them out"
         )
-    if name not in catalog.names("dataset") and (folder := find_folder(name, list(homes))):
+    if folder:
         return read_folder(folder)
-    if name not in catalog.names("dataset"):
-        raise RequestError(unknown_message(name, list(homes), catalog.names("dataset")))
     component = catalog.component("dataset", name)
     if component.folder:
         folder = find_folder(component.folder, list(homes))

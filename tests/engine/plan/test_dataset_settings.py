@@ -31,6 +31,7 @@ def test_settings_are_part_of_the_name(catalog):
         ("sample:train=0", "dataset.train=0 does not fit dataset sample"),
         ("sample:train", "'train' is not of the form KEY=VALUE"),
         ("mosi:seed=1", "data set mosi is read from a folder and has no settings"),
+        ("smaple:seed=1", "unknown dataset 'smaple'; did you mean 'sample'"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(name, sentence, catalog):
