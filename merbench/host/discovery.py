@@ -9,6 +9,7 @@ import os
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -27,7 +28,7 @@ from merbench.api.declarations.recipe import Recipe
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.material.types import SpaceKind
 from merbench.host.field_types import wrong_fields
-from merbench.host.guarded_imports import guarded, import_plugin
+from merbench.host.guarded_imports import SECONDS, guarded, import_plugin
 from merbench.host.watchdog import watched
 from merbench.results.metrics import BUILT_IN
 
@@ -36,6 +37,16 @@ OWN_CODE = tuple(
     str(Path(str(package.__file__)).parent) for package in (merbench, pluggy, importlib)
 )
 """Folders whose frames are not the plugin's."""
+OWN_DISTRIBUTIONS = (
+    "merbench-baselines",
+    "merbench-datasets",
+    "merbench-encoders",
+    "merbench-executors",
+    "merbench-loggers",
+    "merbench-merclip",
+    "merbench-related",
+)
+"""They have no time limit: they never hang, and on a busy machine they may be slow."""
 HOOKS = ("merbench_components()", "merbench_commands()")
 
 
@@ -110,10 +121,12 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
     registered = f"{distribution}:{entry.name}"
     module = None
     try:
-        with watched(entry.name):
-            module, output = import_plugin(entry)
+        own = distribution in OWN_DISTRIBUTIONS
+        seconds = None if own else SECONDS
+        with nullcontext() if own else watched(entry.name):
+            module, output = import_plugin(entry, seconds)
             (declarations, commands), more = guarded(
-                lambda: _declared(manager, module, registered), "its hooks were"
+                lambda: _declared(manager, module, registered), "its hooks were", seconds
             )
     except KeyboardInterrupt:
         raise

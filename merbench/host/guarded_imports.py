@@ -22,17 +22,17 @@ class ImportTimeout(BaseException):
     """The import of a plugin, or its hooks, were broken off."""
 
 
-def import_plugin(entry: EntryPoint, seconds: float = SECONDS) -> tuple[Any, str]:
+def import_plugin(entry: EntryPoint, seconds: float | None = SECONDS) -> tuple[Any, str]:
     """``(module, output)``: what the entry point names, and what its import printed."""
     return guarded(entry.load, "its import was", seconds)
 
 
-def guarded(call: Callable[[], T], subject: str, seconds: float = SECONDS) -> tuple[T, str]:
+def guarded(call: Callable[[], T], subject: str, seconds: float | None = SECONDS) -> tuple[T, str]:
     """``(result, output)``: what ``call`` returns, and what it printed.
 
     Output is kept away from stdout, which holds results alone. TimeoutError, with ``subject`` in
-    its sentence, after ``seconds``; SystemExit for what would end this process, or interrupt it
-    without the user; whatever else is raised is raised.
+    its sentence, after ``seconds`` (None: never); SystemExit for what would end this process, or
+    interrupt it without the user; whatever else is raised is raised.
     """
     output = io.StringIO()
     with (
@@ -183,11 +183,12 @@ def off_stdout() -> contextlib.AbstractContextManager[object]:
 
 
 @contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raises ImportTimeout in the block. No limit outside of the main thread and on Windows, where
-    nothing can interrupt an import.
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """Raises ImportTimeout in the block. No limit where ``seconds`` is None, outside of the main
+    thread, and on Windows, where nothing can interrupt an import.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if seconds is None or not in_main_thread or not hasattr(signal, "SIGALRM"):
         yield
         return
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import partial
+import time
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +20,8 @@ from merbench.api import (
     Stage,
     View,
 )
-from merbench.host import guarded_imports
 from merbench.host.catalog import Catalog
-from merbench.host.discovery import DeclarationError, Plugin, checked, discover
+from merbench.host.discovery import OWN_DISTRIBUTIONS, DeclarationError, Plugin, checked, discover
 
 
 def test_disabled_plugins_are_left_out():
@@ -115,10 +116,30 @@ def _hangs():
 def test_hooks_that_exit_or_hang_break_their_plugin_alone(monkeypatch, declare, seconds, sentence):
     from merbench.host import discovery
 
-    monkeypatch.setattr(discovery, "guarded", partial(guarded_imports.guarded, seconds=seconds))
+    monkeypatch.setattr(discovery, "SECONDS", seconds)
     install_here(monkeypatch, declare)
     (plugin,) = discover()
     assert re.search(sentence, plugin.error or "") and not plugin.declarations
+
+
+def test_plugins_of_merbench_may_be_slow(monkeypatch):
+    from merbench.host import discovery
+
+    def declare():
+        time.sleep(0.2)
+        return []
+
+    monkeypatch.setattr(discovery, "SECONDS", 0.05)
+    install_here(monkeypatch, declare, distribution="merbench-merclip")
+    assert [plugin.error for plugin in discover()] == [None]
+    install_here(monkeypatch, declare)
+    assert ["not over after 0.05 s" in (plugin.error or "") for plugin in discover()] == [True]
+
+
+def test_plugins_of_merbench_are_those_of_its_repository():
+    projects = Path(__file__).parents[2].glob("plugins/*/pyproject.toml")
+    names = {tomllib.loads(project.read_text())["project"]["name"] for project in projects}
+    assert names == {*OWN_DISTRIBUTIONS}
 
 
 @pytest.mark.parametrize("fault", [SystemExit, ValueError, KeyError])
@@ -142,7 +163,7 @@ def test_what_hooks_print_is_kept_from_stdout(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def install_here(monkeypatch, declare, commands=False):
+def install_here(monkeypatch, declare, commands=False, distribution="odd-dist"):
     """A plugin whose hook is ``declare``, as if it were installed."""
     from types import ModuleType, SimpleNamespace
 
@@ -152,7 +173,7 @@ def install_here(monkeypatch, declare, commands=False):
     module = ModuleType("odd")
     hook = "merbench_commands" if commands else "merbench_components"
     setattr(module, hook, hookimpl(declare))
-    dist = SimpleNamespace(name="odd-dist", version="0")
+    dist = SimpleNamespace(name=distribution, version="0")
     entry = SimpleNamespace(
         name="odd", dist=dist, load=lambda: module, module="odd", group="merbench"
     )
