@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from merbench.functions.measure.encode import encode as encode
     from merbench.functions.measure.run import run as run
     from merbench.functions.measure.score import score as score
+    from merbench.functions.measure.study import study_run as study_run
     from merbench.functions.measure.study import study_status as study_status
     from merbench.functions.measure.tune import tune as tune
 
@@ -69,7 +70,7 @@ _HOME = {
     "functions.look.supersede": ("supersede",),
     "functions.look.show": ("show",),
     "functions.ask.transfer": ("transfer",),
-    "functions.measure.study": ("study_status",),
+    "functions.measure.study": ("study_run", "study_status"),
     "functions.measure.tune": ("tune",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

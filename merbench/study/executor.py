@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 def executor_of(
     catalog: Catalog, name: str, settings: Mapping[str, Any], jobs: int, folder: Path
-) -> Executor:
+) -> NamedExecutor:
     """RequestError where there is no such executor or it has no such setting."""
     factory = catalog.load(catalog.component("executor", name))
     config = configured(getattr(factory, "Config", Config), settings, "", f"executor {name}")
-    return Named(name, factory(config, jobs, folder))
+    return NamedExecutor(name, factory(config, jobs, folder))
 
 
-class Named:
+class NamedExecutor:
     """An executor whose exceptions, and what it yields against its contract, are RunErrors that
     name it.
     """

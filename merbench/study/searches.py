@@ -30,6 +30,10 @@ class SearchStatus:
     error: str = ""
 
     @property
+    def is_over(self) -> bool:
+        return self.result is not None or bool(self.error)
+
+    @property
     def seconds_left(self) -> float:
         """Of training, by what the trials took so far; 0 where none is finished."""
         return (

@@ -71,7 +71,12 @@ def _status(cell: Cell, store: Store, holders: Mapping[str, Holder]) -> CellStat
     )
 
 
-def seconds_left(cells: Sequence[CellStatus], at_once: int) -> float | None:
+def at_once(cells: Sequence[CellStatus]) -> int:
+    """As many runs as are running; one where none is."""
+    return max(1, sum(status.running for status in cells))
+
+
+def seconds_left(cells: Sequence[CellStatus]) -> float | None:
     """An estimate, ``at_once`` runs at a time; None where nothing is known."""
     time_left = TimeLeft()
     runs_by_cell = dict[str, float]()
@@ -88,5 +93,6 @@ def seconds_left(cells: Sequence[CellStatus], at_once: int) -> float | None:
         time_left = seconds_by_progress(
             (str(number), about) for number, s in enumerate(cells) for about in s.running_about
         )
-    runs = time_left.estimate(runs_by_cell, at_once)
-    return None if runs is None else runs + search_seconds / max(1, at_once)
+    n_at_once = at_once(cells)
+    runs = time_left.estimate(runs_by_cell, n_at_once)
+    return None if runs is None else runs + search_seconds / n_at_once

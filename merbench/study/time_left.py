@@ -50,3 +50,9 @@ def seconds_by_progress(abouts: Iterable[tuple[str, Mapping[str, Any]]]) -> Time
         if about.get("epoch") and about.get("of") and "seconds" in about:
             time_left.add(cell, about["seconds"] * about["of"] / about["epoch"])
     return time_left
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 import merbench
-from merbench.cli.measure.study.progress import StudyProgress
 from merbench.results.store.claims import Holder
 from merbench.results.store.store import Store
 from merbench.runs import one_run
+from merbench.terminal.study_progress import StudyProgress
 from tests.conftest import loads
 from tests.tiny_runs import STUDY
 
@@ -94,6 +94,36 @@ def test_a_run_of_a_study_has_its_name_from_the_first_time_it_is_drawn(tmp_path)
     holder = Holder(run_id="r1", host="h", machine="m", pid=1, started="now", about=about)
     progress._draw({"r1": holder})
     assert names == {"boards", "  tfn · seed 0"}
+
+
+def test_python_makes_what_the_command_would(study, home, tmp_path, capfd):
+    planned = loads(study("run", "--dry-run", "--json").stdout)["runs"]
+    capfd.readouterr()
+    files = {"file": tmp_path / "S.toml", "data": home, "store": tmp_path / "runs"}
+    result = merbench.study_run(**files, jobs=2, progress=False)
+    assert (result.done, result.total, result.seconds_left, result.elsewhere) == (3, 3, 0, 0)
+    assert result.to_pandas()[["model", "done"]].values.tolist() == [["tfn", 3]]
+    assert capfd.readouterr() == ("", "") and repr(result) == "<study: 3 of 3 runs done>"
+    records = {path.stem for path in (tmp_path / "runs/runs").glob("*.json")}
+    assert records == {run["run_id"] for run in planned}
+    again, status = merbench.study_run(**files), merbench.study_status(**files)
+    assert again.to_pandas().equals(status.to_pandas())
+
+
+@pytest.mark.parametrize(
+    ("keywords", "sentence"),
+    [
+        ({"jobs": 0}, r"study_run\(jobs=0\): Input should be greater than or equal to 1"),
+        ({"device": "tpu"}, r"study_run\(device='tpu'\)"),
+        ({"executor": "lokal"}, "unknown executor 'lokal'; did you mean 'local'"),
+        ({"executor_settings": {"partition": "gpu"}}, "partition"),
+        ({"seeds": 3}, r"unknown keyword 'seeds'"),
+    ],
+)
+def test_a_study_asked_for_wrongly_is_one_sentence_in_python(keywords, sentence, tmp_path):
+    (tmp_path / "S.toml").write_text(SMALL)
+    with pytest.raises(merbench.RequestError, match=sentence):
+        merbench.study_run(tmp_path / "S.toml", store=tmp_path / "runs", **keywords)
 
 
 def test_a_study_that_is_not_there_is_one_sentence_in_python(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from merbench.api import RequestError, RunError
-from merbench.study.executor import Named
+from merbench.study.executor import NamedExecutor
 
 
 def _raises(work, tasks):
@@ -24,7 +24,7 @@ def _raises(work, tasks):
 )
 def test_what_an_executor_raises_or_yields_amiss_is_told_with_its_name(executor, told):
     with pytest.raises(RunError, match=told):
-        list(Named("mine", executor)(print, [1, 2]))
+        list(NamedExecutor("mine", executor)(print, [1, 2]))
 
 
 def test_what_it_yields_and_its_own_sentences_pass():
@@ -32,6 +32,6 @@ def test_what_it_yields_and_its_own_sentences_pass():
         raise RequestError("there is no queue here")
 
     ends = [None, (1, None), (2, "killed")]
-    assert list(Named("mine", lambda work, tasks: iter(ends))(print, [1, 2])) == ends
+    assert list(NamedExecutor("mine", lambda work, tasks: iter(ends))(print, [1, 2])) == ends
     with pytest.raises(RequestError, match="no queue"):
-        list(Named("mine", unable)(print, [1]))
+        list(NamedExecutor("mine", unable)(print, [1]))

@@ -215,20 +215,22 @@ def test_a_store_that_becomes_another_folder_ends_a_study(lay, store):
 
 def test_status_counts_and_estimates(lay, store):
     study = lay(SMALL)
-    assert seconds_left(status_of_cells(study.cells, store), 2) is None
+    assert seconds_left(status_of_cells(study.cells, store)) is None
     for unit in study.runs[:4]:
         Worker(study.workspace, store.root, "cpu", 1)(unit)
-    with Claims(store.root).take(study.runs[4].run_id) as claim:
-        claim.tell({"of": 8, "epoch": 2})
-        found = status_of_cells(study.cells, store)
-    assert [(s.done, s.running, s.failed, s.waiting) for s in found] == [
+    claims = Claims(store.root)
+    with claims.take(study.runs[4].run_id) as fifth, claims.take(study.runs[5].run_id) as sixth:
+        fifth.tell({"of": 8, "epoch": 2})
+        sixth.tell({"of": 8, "epoch": 4})
+        cells = status_of_cells(study.cells, store)
+    assert [(s.done, s.running, s.failed, s.waiting) for s in cells] == [
         (3, 0, 0, 0),
-        (1, 1, 0, 1),
+        (1, 2, 0, 0),
         (0, 0, 0, 3),
     ]
-    a, b = found[0].seconds, found[1].seconds
-    assert a and b and found[2].seconds is None
-    assert seconds_left(found, 2) == pytest.approx((1.75 * b + 3 * (a + b) / 2) / 2)
+    a, b = cells[0].seconds, cells[1].seconds
+    assert a and b and cells[2].seconds is None
+    assert seconds_left(cells) == pytest.approx((1.25 * b + 3 * (a + b) / 2) / 2)
 
 
 def test_workers_killed_at_random_moments(lay):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.output import say, show, show_json
+from merbench.study.time_left import duration
 
 if TYPE_CHECKING:
     from merbench.results.store.store import Store
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 COUNTS = ("done", "running", "failed", "waiting")
 
 
-def report(opened: OpenedStudy, store: Store, at_once: int, as_json: bool) -> list[CellStatus]:
+def report(opened: OpenedStudy, store: Store, as_json: bool) -> list[CellStatus]:
     """stdout: a table a track, or one JSON object; stderr: what failed, and the totals."""
-    from merbench.study.status import seconds_left, status_of_cells
+    from merbench.study.status import at_once, seconds_left, status_of_cells
 
     cells = status_of_cells(opened.cells, store)
     for warning in store.warnings:
         say(f"warning: {warning}")
-    seconds = seconds_left(cells, at_once)
+    seconds = seconds_left(cells)
     totals = {count: sum(getattr(cell, count) for cell in cells) for count in COUNTS}
     if as_json:
         show_json({**totals, "seconds_left": seconds, "cells": [_as_dict(cell) for cell in cells]})
@@ -33,7 +34,7 @@ def report(opened: OpenedStudy, store: Store, at_once: int, as_json: bool) -> li
     for status in cells:
         for error in status.errors:
             say(f"failed: {status.cell.label} ({status.cell.track}): {error}")
-    time_left = f"; about {duration(seconds)} left, {max(1, at_once)} at a time" if seconds else ""
+    time_left = f"; about {duration(seconds)} left, {at_once(cells)} at a time" if seconds else ""
     say(", ".join(f"{number} {count}" for count, number in totals.items()) + time_left)
     return cells
 
@@ -113,9 +114,3 @@ def _show_rows(columns: Sequence[str], rows: Sequence[tuple[Cell, Sequence[str]]
         for cell, values in track_rows:
             table.add_row(cell.label, *values)
         show(table)
-
-
-def duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

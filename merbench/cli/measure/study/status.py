@@ -21,11 +21,7 @@ def command(session: Session, file: Path, data: Path | None, store: Path, as_jso
     \b
     Example: merbench study status STUDY.toml
     """
-    from merbench.results.store.claims import Claims
     from merbench.results.store.store import Store
 
     run_store = Store(store)
-    opened = open_study(session, file, data, run_store)
-    planned = {run.run_id for cell in opened.cells for run in cell.runs}
-    n_running = sum(run_id in planned for run_id in Claims(store).held())
-    report(opened, run_store, n_running, as_json)
+    report(open_study(session, file, data, run_store), run_store, as_json)

@@ -7,9 +7,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from merbench.cli.measure.study.report import duration
-from merbench.cli.shared.output import say
 from merbench.results.store.claims import Claims
+from merbench.study.time_left import duration
+from merbench.terminal.messages import say
 from merbench.terminal.progress_bar import going_on_at_trial, new_bar, which
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ class _Bar:
     of processes that are forked from this one.
     """
 
-    def __init__(self, label: str, total: int | None, completed: int = 0) -> None:
-        self.bar, self.quiet = new_bar(auto_refresh=False)
+    def __init__(
+        self, label: str, total: int | None, completed: int = 0, silent: bool = False
+    ) -> None:
+        """``silent``: nothing is shown but failures."""
+        self.silent = silent
+        self.bar, self.quiet = new_bar(silent, auto_refresh=False)
         self.task = self.bar.add_task(label, total=total, completed=completed)
 
     def __enter__(self) -> Self:
@@ -53,14 +57,19 @@ class StudyProgress(_Bar):
     """
 
     def __init__(
-        self, opened: OpenedStudy, missing: Sequence[PlannedRun], store: Store, jobs: int
+        self,
+        opened: OpenedStudy,
+        missing: Sequence[PlannedRun],
+        store: Store,
+        jobs: int,
+        silent: bool = False,
     ) -> None:
         from merbench.study.status import status_of_cells
         from merbench.study.time_left import TimeLeft
 
         total = sum(len(cell.runs) for cell in opened.cells)
         self.label, self.jobs = opened.file.stem, jobs
-        super().__init__(self.label, total, total - len(missing))
+        super().__init__(self.label, total, total - len(missing), silent)
         self.claims = Claims(store.root)
         self.lines: dict[str, TaskID] = {}
         self.cell_of = {
@@ -72,7 +81,7 @@ class StudyProgress(_Bar):
             if status.seconds is not None:
                 self.time_left.add(str(number), status.seconds)
         n_finished = total - len(missing)
-        if n_finished and missing:
+        if n_finished and missing and not silent:
             say(f"{self.label}: resuming at run {n_finished + 1} of {total}")
 
     def __call__(self, ended: Ended | None) -> None:
@@ -120,15 +129,15 @@ class StudyProgress(_Bar):
         name = f"{run.label} · {which(run.seed, run.fold)}"
         if ended.how == "failed" and record:
             say(f"failed: {name}: {record.error}")
-        elif self.quiet and record and record.cost:
+        elif self.quiet and not self.silent and record and record.cost:
             say(f"{name} · {record.cost.seconds:.1f} s")
 
 
 class TrialProgress(_Bar):
     """A bar over the trials of all searches."""
 
-    def __init__(self, label: str, jobs: int) -> None:
-        super().__init__(label, None)
+    def __init__(self, label: str, jobs: int, silent: bool = False) -> None:
+        super().__init__(label, None, silent=silent)
         self.label, self.jobs = label, jobs
         self.n_finished: int | None = None
 
@@ -139,8 +148,8 @@ class TrialProgress(_Bar):
         description = f"{self.label}{time_left}"
         self.bar.update(self.task, description=description, completed=finished, total=planned)
         self.bar.refresh()
-        if self.n_finished is None and finished:
+        if self.n_finished is None and finished and not self.silent:
             say(f"{self.label}: {going_on_at_trial(finished, planned)}")
-        elif self.quiet and planned and finished != self.n_finished:
+        elif self.quiet and not self.silent and planned and finished != self.n_finished:
             say(f"{self.label} · {finished} of {planned} trials{time_left}")
         self.n_finished = finished
