@@ -72,12 +72,7 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
     """
     streams, missing = matching(inputs, plan.streams)
     space, rows = plan.task.space, np.arange(len(inputs))
-    shape = (
-        (len(inputs), space.logit_count)
-        if space.kind in ("multilabel", "joint")
-        else (len(inputs),)
-    )
-    unknown = Task(space, np.zeros(shape, dtype=np.int64 if space.kind == "class" else np.float32))
+    unknown = _unlabelled(space, len(inputs))
     guided = "label_encoder" in plan.parts and "queries" in plan.parts["head"].component.needs
     predictions, shares = [], []
     notes: dict[Modality, dict[int, str]] = {m: {} for m in streams}
@@ -116,6 +111,13 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
         not_seen,
         _unknown_words(plan, streams, len(inputs)),
     )
+
+
+def _unlabelled(space: LabelSpace, n_rows: int) -> Task:
+    """Zeros in the place of labels: nothing is trained or scored with them."""
+    has_columns = space.kind in ("multilabel", "joint")
+    shape = (n_rows, space.logit_count) if has_columns else (n_rows,)
+    return Task(space, np.zeros(shape, dtype=np.int64 if space.kind == "class" else np.float32))
 
 
 def _unknown_words(plan: Plan, streams: Mapping[Modality, Stream], n_rows: int) -> list[list[str]]:

@@ -70,9 +70,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     declared = declared_stages(recipe, ablations)
     settings = _settings(recipe, ablations, request, streams, [stage.name for stage in declared])
     parts = _parts(settings, catalog)
-    for part in parts.values():
-        name = f"{part.component.kind} {part.component.name}"
-        check_space(name, part.component.spaces, corpus, goal.task_name)
+    _check_spaces(parts, corpus, goal)
     metrics = catalog.metrics.of(goal.task.space, goal.task.rank)
     train = _train(settings, parts, metrics, corpus, goal)
     stages = settle(declared, settings, train, recipe.name)
@@ -185,6 +183,12 @@ def _parts(settings: Settings, catalog: Catalog) -> dict[str, Part]:
         [type(p.config) for slot, p in parts.items() if slot.startswith("encoder.")]
     )
     return parts
+
+
+def _check_spaces(parts: Mapping[str, Part], corpus: Corpus, goal: Goal) -> None:
+    for part in parts.values():
+        name = f"{part.component.kind} {part.component.name}"
+        check_space(name, part.component.spaces, corpus, goal.task_name)
 
 
 def _train(

@@ -84,6 +84,19 @@ def _flat(value: Any) -> Any:
     return flat
 
 
+def _settings(value: Any) -> Any:
+    settings = _flat(value)
+    if isinstance(settings, dict):
+        for name in settings:
+            if name.startswith("dataset."):
+                field = name.removeprefix("dataset.")
+                raise ValueError(
+                    f"{name} is a setting of a data set and stands in its name, such as "
+                    f'dataset = "sample:{field}={settings[name]}" of [[tracks]]'
+                )
+    return settings
+
+
 def _seeds(value: Any) -> Any:
     """``10`` is 0 to 9."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -94,7 +107,7 @@ def _seeds(value: Any) -> Any:
 
 
 Ablations = Annotated[list[str], BeforeValidator(_ablations)]
-Settings = Annotated[dict[str, JsonValue], BeforeValidator(_flat)]
+Settings = Annotated[dict[str, JsonValue], BeforeValidator(_settings)]
 Seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
 
 
@@ -171,7 +184,7 @@ def read_study(path: Path) -> StudyFile:
                 f"the key {where!r} is missing; {_MISSING.get(str(first['loc'][-1]), 'write it')}"
             )
         else:
-            sentence = f"{where} does not fit: {first['msg']}"
+            sentence = f"{where} does not fit: {str(first['msg']).removeprefix('Value error, ')}"
         raise DataError(f"{path}: {sentence}") from None
 
 

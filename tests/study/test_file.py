@@ -106,6 +106,10 @@ def test_settings_may_be_written_as_tables(read, written, meant):
             "models = ['tfn']\nseeds = 3\n[[tracks]]\ndataset = 'tiny'\nstreams = { smell = 'x' }",
             "tracks[1].streams",
         ),
+        (
+            "models = ['tfn']\nsettings.dataset.train = 5\n[[tracks]]\ndataset = 'sample'",
+            'stands in its name, such as dataset = "sample:train=5" of [[tracks]]',
+        ),
         ("models = [", "is not TOML"),
     ],
 )

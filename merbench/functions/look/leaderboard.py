@@ -104,28 +104,13 @@ def compare(
     ``a`` and ``b``: rows as ``leaderboard`` names them, or run ids with commas between.
     RequestError where a row is missing, or several tracks are left.
     """
-    from merbench.report.scores.compare import nothing_in_common, side, together
-    from merbench.report.scores.missing_runs import no_row
+    from merbench.report.scores.compare import nothing_in_common, sides_of_one_track, together
     from merbench.report.scores.paired_differences import correct, differences
 
     source, boards = _open(store, dataset, track)
-    both_ranked = [
-        (board, first_side, second_side)
-        for board in boards
-        if (first_side := side(board, source, a)) and (second_side := side(board, source, b))
-    ]
-    if not both_ranked:
-        for name in (a, b):
-            if not any(side(board, source, name) for board in boards):
-                raise RequestError(no_row(name, [e for board in boards for e in board.entries]))
-        raise RequestError(f"{a} and {b} are on no common track of {store}: run what is missing")
-    if len(both_ranked) > 1:
-        titles = "; ".join(board.title for board, _, _ in both_ranked)
-        raise RequestError(
-            f"{a} and {b} are both on {len(both_ranked)} tracks of {store} ({titles}); choose one "
-            "with dataset= and track="
-        )
-    board, first_side, second_side = both_ranked[0]
+    board, first_side, second_side = sides_of_one_track(
+        boards, source, (a, b), "dataset= and track="
+    )
     first_rows, second_rows = together(first_side, second_side)
     if not first_rows:
         raise RequestError(nothing_in_common({a: first_side, b: second_side}, board.folds))

@@ -56,8 +56,8 @@ class KeptPictures:
 
 
 def _drawer() -> tuple[str, str]:
-    """Merbench's source, and matplotlib's version. Byte by byte: to read out what the code says, as
-    ``code_digest`` does, takes as long as to draw dozens of pictures.
+    """Merbench's source, and matplotlib's version. Byte by byte, where ``code_digest`` would parse
+    all of it.
     """
     source = sha256()
     for file in sorted(Path(merbench.__file__).parent.rglob("*.py")):

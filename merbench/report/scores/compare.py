@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from merbench.api.errors import RequestError
+from merbench.report.scores.missing_runs import no_row
 from merbench.report.scores.paired_differences import Difference
 from merbench.report.scores.rows.entries import Board, rows_named
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
@@ -16,6 +17,7 @@ from merbench.report.scores.runs_of_a_store import Source
 from merbench.report.scores.statistics.every_pair import Models, every_pair
 from merbench.report.scores.statistics.intervals import Resampler
 from merbench.report.scores.statistics.threads import one_thread
+from merbench.results.records.record import Record
 
 Seeds = Mapping[int, Scored]
 
@@ -28,6 +30,7 @@ class Side:
 
     seeds: Seeds
     floor: bool = False
+    run_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,7 @@ def side(board: Board, source: Source, text: str) -> Side | None:
     """
     rows = rows_named(text, board.entries) or rows_named(text, board.superseded)
     if len(rows) == 1:
-        records = rows[0].records
-        return Side(by_seed(records, source, board.metrics, board.folds), rows[0].floor)
+        return _side(rows[0].records, rows[0].floor, board, source)
     ids = {part.strip() for part in text.split(",")}
     runs = [(r, e.floor) for e in board.all_entries for r in e.records if r.run_id in ids]
     records = tuple(r for r, _ in runs)
@@ -55,8 +57,61 @@ def side(board: Board, source: Source, text: str) -> Side | None:
         return None
     if len({r.spec.model_dump_json() for r in records}) > 1:
         raise RequestError(f"the runs {text} are of several specs; give runs of one")
-    return Side(
-        by_seed(records, source, board.metrics, board.folds), all(floor for _, floor in runs)
+    return _side(records, all(floor for _, floor in runs), board, source)
+
+
+def _side(records: Sequence[Record], floor: bool, board: Board, source: Source) -> Side:
+    seeds = by_seed(records, source, board.metrics, board.folds)
+    return Side(seeds, floor, frozenset(record.run_id for record in records))
+
+
+def sides_of_one_track(
+    boards: Sequence[Board], source: Source, names: tuple[str, str], choose_with: str
+) -> tuple[Board, Side, Side]:
+    """The one track that has both. RequestError where there is none or several, or where both are
+    the same runs. ``choose_with``: how the user names a track, for that sentence.
+    """
+    on_both: list[tuple[Board, Side, Side]] = []
+    unfinished: list[tuple[Board, Side, Side]] = []
+    for board in boards:
+        a, b = (side(board, source, name) for name in names)
+        if a and b:
+            (on_both if a.seeds and b.seeds else unfinished).append((board, a, b))
+    if not on_both:
+        raise RequestError(_why_on_no_track(boards, source, names, unfinished))
+    if len(on_both) > 1:
+        titles = "; ".join(board.title for board, _, _ in on_both)
+        raise RequestError(
+            f"both are on {len(on_both)} tracks ({titles}); choose one with {choose_with}"
+        )
+    _, a, b = on_both[0]
+    if a.run_ids & b.run_ids:
+        raise RequestError(
+            f"{names[0]} and {names[1]} are the same runs, which do not differ; name another row"
+        )
+    return on_both[0]
+
+
+def _why_on_no_track(
+    boards: Sequence[Board],
+    source: Source,
+    names: tuple[str, str],
+    unfinished: Sequence[tuple[Board, Side, Side]],
+) -> str:
+    tracks = {
+        name: " and ".join(board.title for board in boards if side(board, source, name))
+        for name in names
+    }
+    for name in names:
+        if not tracks[name]:
+            return no_row(name, [entry for board in boards for entry in board.entries])
+    if unfinished:
+        board, a, b = unfinished[0]
+        return nothing_in_common(dict(zip(names, (a, b), strict=True)), board.folds)
+    first, second = names
+    return (
+        f"{first} and {second} are on no common track, so nothing between them can be compared: "
+        f"{first} is on {tracks[first]}, {second} on {tracks[second]}"
     )
 
 

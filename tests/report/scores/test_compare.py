@@ -15,6 +15,7 @@ from merbench.report.scores.compare import (
     matrix,
     nothing_in_common,
     side,
+    sides_of_one_track,
     together,
 )
 from merbench.report.scores.paired_differences import Difference, differences
@@ -60,6 +61,15 @@ def test_sides_are_rows_or_runs_of_one_spec(sides):
     assert list(side(board, source, f"{runs[2].run_id}, {runs[4].run_id}").seeds) == [2, 4]
     with pytest.raises(RequestError, match="several specs"):
         side(board, source, f"{runs[0].run_id},{board.entries[1].records[0].run_id}")
+
+
+def test_a_row_is_not_compared_with_itself(sides):
+    board, source = sides
+    a_run = board.entries[0].records[0].run_id
+    assert sides_of_one_track([board], source, ("a", "b"), "")[0] is board
+    for name in ("a", a_run):
+        with pytest.raises(RequestError, match=f"^a and {name} are the same runs"):
+            sides_of_one_track([board], source, ("a", name), "")
 
 
 def test_a_floor_is_paired_with_every_seed(sides):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
 
-    from merbench.report.scores.compare import Disagreement, Side
+    from merbench.report.scores.compare import Disagreement
     from merbench.report.scores.paired_differences import Difference
     from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.runs_of_a_store import StoreSource
@@ -56,10 +56,15 @@ def two_models(
     """Print the comparison; ``plot``: draw the calibration of both there."""
     from merbench.api.errors import RequestError
     from merbench.report.scores.calibration import calibration
-    from merbench.report.scores.compare import disagreements, nothing_in_common, together
+    from merbench.report.scores.compare import (
+        disagreements,
+        nothing_in_common,
+        sides_of_one_track,
+        together,
+    )
     from merbench.report.scores.paired_differences import differences
 
-    board, a, b = _sides(boards, source, names)
+    board, a, b = sides_of_one_track(boards, source, names, "--dataset and --track")
     ranking = chosen_metric(metric, board)
     seeds_a, seeds_b = together(a, b)
     if not seeds_a:
@@ -83,47 +88,6 @@ def two_models(
         show_json(_as_json(compared))
     else:
         _print(compared)
-
-
-def _sides(
-    boards: list[Board], source: StoreSource, names: tuple[str, str]
-) -> tuple[Board, Side, Side]:
-    """The one track that has both."""
-    from merbench.api.errors import RequestError
-    from merbench.report.scores.compare import nothing_in_common, side
-    from merbench.report.scores.missing_runs import no_row
-
-    on_both: list[tuple[Board, Side, Side]] = []
-    unfinished: list[tuple[Board, Side, Side]] = []
-    for board in boards:
-        a, b = (side(board, source, name) for name in names)
-        if a and b:
-            (on_both if a.seeds and b.seeds else unfinished).append((board, a, b))
-    if not on_both:
-        for name in names:
-            if not any(side(board, source, name) for board in boards):
-                raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
-        if unfinished:
-            board, *sides_of_board = unfinished[0]
-            sides = dict(zip(names, sides_of_board, strict=True))
-            raise RequestError(nothing_in_common(sides, board.folds))
-        where = [_tracks_with(name, boards, source) for name in names]
-        raise RequestError(
-            f"{names[0]} and {names[1]} are on no common track, so nothing between them can be "
-            f"compared: {names[0]} is on {where[0]}, {names[1]} on {where[1]}"
-        )
-    if len(on_both) > 1:
-        titles = "; ".join(board.title for board, _, _ in on_both)
-        raise RequestError(
-            f"both are on {len(on_both)} tracks ({titles}); choose one with --dataset and --track"
-        )
-    return on_both[0]
-
-
-def _tracks_with(name: str, boards: list[Board], source: StoreSource) -> str:
-    from merbench.report.scores.compare import side
-
-    return " and ".join(board.title for board in boards if side(board, source, name))
 
 
 def _texts(session: Session, board: Board, data: Path | None) -> dict[str, str]:

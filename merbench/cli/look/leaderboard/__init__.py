@@ -143,10 +143,7 @@ def command(
 
         options = {"form": form, "dataset": dataset, "track": track, "rows": rows, **parts}
         printed = cached_text(session, store, options, text)
-    if form == "text":
-        write(printed)
-    else:
-        click.echo(printed, nl=False)
+    _print_text(form, printed)
 
 
 def _refuse_without_effect(
@@ -167,6 +164,13 @@ def _refuse_without_effect(
             raise RequestError(
                 f"--format {form} always has them all; leave {typed_options[name]} out"
             )
+
+
+def _print_text(form: str, text: str) -> None:
+    if form == "text":
+        write(text)  # with the terminal's colours
+    else:
+        click.echo(text, nl=False)
 
 
 def _print_boards(form: str, scored_boards: Scored, pages: Sequence[Sheet]) -> None:

@@ -61,7 +61,8 @@ def _settings(records: Sequence[Record]) -> list[str]:
 
 def _setting(key: str, settings: Mapping[str, Any]) -> str:
     name = key.removeprefix("parts.").replace(".config.", ".").removesuffix(".name")
-    return f"{name}={settings.get(key, 'none')}"
+    value = settings.get(key, "none")
+    return f"{name}={'empty' if value == '' else value}"
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from merbench.api import TrainConfig
 from merbench.report.scores.missing_runs import no_run
 from merbench.report.scores.rows.differing_settings import differing_settings
 from merbench.report.scores.rows.entries import Entry, collect, rows_named
@@ -30,6 +31,11 @@ def test_names_say_how_specs_differ():
     assert names([[one()], [one(lr=0.002)]]) == [
         "merclip (train.lr=0.001)",
         "merclip (train.lr=0.002)",
+    ]
+    by_corr = TrainConfig(lr=1e-3, epochs=3, select="corr")
+    assert names([[one()], [one(train=by_corr)]]) == [
+        "merclip (train.select=empty)",
+        "merclip (train.select=corr)",
     ]
     assert names([[one(width=32)], [one()], [one(lr=0.01)]]) == [
         "merclip (fusion.width=32, train.lr=0.001)",
