@@ -19,6 +19,7 @@ from multiprocessing.context import ForkProcess
 from typing import Any, TypeVar
 
 from merbench.api.errors import MerbenchError, RunError
+from merbench.api.system_errors import sentence_of
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -126,8 +127,11 @@ def _call(call: Callable[[], object]) -> None:
         # are not here: it would wait for them.
         with ThreadPoolExecutor(1) as fresh:
             fresh.submit(call).result()
-    except MerbenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except Exception as error:
+        sentence = str(error) if isinstance(error, MerbenchError) else sentence_of(error)
+        if sentence is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -9,9 +9,9 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from merbench.api.errors import RequestError
+from merbench.api.system_errors import sentence_of
 from merbench.bench.keywords import check_types, plain
 from merbench.bench.one_thread_at_a_time import in_turn
-from merbench.bench.system_errors import sentence_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

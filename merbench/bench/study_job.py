@@ -42,6 +42,7 @@ class StudyJob:
         ``reopen``: reads the study again, with what the searches found.
         """
         threads = self._threads_of_a_run()
+        self.store.require_same_folder()  # so that this process, too, knows which one it is
         if any(cell.pending for cell in opened.cells):
             self._search(opened, threads)
             opened = reopen()
@@ -73,6 +74,7 @@ class StudyJob:
         with TrialProgress(label, self.jobs, self.silent) as progress:
 
             def draw() -> None:
+                self.store.require_same_folder()
                 progress([status(cell) for cell in cells])
 
             for _ in range(SEARCH_ROUNDS):
@@ -92,6 +94,7 @@ class StudyJob:
         last_draw = 0.0
         for ended in self.executor(tuner, tasks) if tasks else ():
             if ended and ended[1]:
+                self.store.require_room()  # else every other worker would end for the same reason
                 (dataset, request), error = ended
                 name = " ".join((request.model, *request.ablations))
                 sentence = f"{name} · {dataset}: a worker of its search ended: {error}"

@@ -12,7 +12,7 @@ from click.shell_completion import add_completion_class
 import merbench
 from merbench.api.control_characters import printable
 from merbench.api.errors import MerbenchError, RequestError
-from merbench.bench.system_errors import sentence_of
+from merbench.api.system_errors import sentence_of
 from merbench.cli import builtin
 from merbench.cli.shared.completion import Fish
 from merbench.cli.shared.groups import Program, session_of

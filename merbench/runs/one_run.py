@@ -34,6 +34,7 @@ def run_one(work: Work, seed: int, split: Split, watch: Watch, notes: Sequence[s
     Of all processes that work on the store one makes the run; the others wait for it.
     """
     run_id = work.run_id(seed, split)
+    work.store.require_room()  # told before training, not after
 
     def report_wait(sentence: str) -> None:
         watch(Waiting(sentence=sentence))

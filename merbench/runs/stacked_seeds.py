@@ -32,6 +32,7 @@ def run_together(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -
     def report_wait(sentence: str) -> None:
         watch(Waiting(sentence=sentence))
 
+    work.store.require_room()
     with ExitStack() as claims:
         for seed in sorted(seeds):
             run_id = work.run_id(seed, split)

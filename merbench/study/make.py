@@ -43,7 +43,7 @@ class Worker:
 
     def __call__(self, run: PlannedRun) -> None:
         """Leaves a record, done or failed; or nothing, where another process is at it."""
-        self.store.require_same_folder()
+        self.store.require_room()
         claim = Claims(self.store.root).take(run.run_id)
         if claim is None:
             return
@@ -119,6 +119,7 @@ def make(
             run, error = outcome
             end = progress.end_of(run)
             if end is None and run.run_id not in claims.held():
+                store.require_room()  # else every other run would fail for the same reason
                 tries[run.run_id] += 1
                 if tries[run.run_id] == TRIES:
                     end = Ended(run, "elsewhere")

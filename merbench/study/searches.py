@@ -98,15 +98,16 @@ class Tuner:
     def __init__(
         self, workspace: Workspace, tuning: Tuning, store: Path, device: str, threads: int | None
     ) -> None:
-        self.workspace, self.tuning, self.store = workspace, tuning, store
+        self.workspace, self.tuning, self.store = workspace, tuning, Store(store)
         self.device, self.threads = device, threads
+        self.store.require_same_folder()  # so that every process knows which one it is
 
     def __call__(self, task: tuple[str, Request]) -> None:
         plan = self.workspace.plan(*task)
         tune(
             task[1],
             plan,
-            Store(self.store),
+            self.store,
             Machine.choose(self.device, self.threads),
             config_of(self.tuning),
         )

@@ -16,6 +16,8 @@ from optuna.storages import BaseStorage
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from optuna.trial import TrialState
 
+from merbench.results.files import errors_name
+
 GRACE = 30.0
 """Seconds after which a plain Optuna writer's lock counts as left behind; Optuna's own patience."""
 
@@ -125,7 +127,7 @@ class JournalFile(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self.held(), self._path.open("ab") as file:
+        with errors_name(self._path), self.held(), self._path.open("ab") as file:
             file.write(lines.encode())
             file.flush()
             if any(map(_must_last, logs)):

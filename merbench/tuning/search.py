@@ -8,12 +8,12 @@ validation than it began.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from merbench.api import RequestError, RunError
+from merbench.api import RequestError
 from merbench.api.events import Note, SearchProgress, Watch, ignore
 from merbench.engine.plan.plan import Plan, Request
 from merbench.results.code_digest import code_digest
@@ -31,7 +31,13 @@ from merbench.tuning.retries import (
     fail,
 )
 from merbench.tuning.samplers import Numbered, pruner_of
-from merbench.tuning.shared_search import SearchConfig, SearchResult, SharedSearch, join
+from merbench.tuning.shared_search import (
+    SearchConfig,
+    SearchResult,
+    SharedSearch,
+    join,
+    lost_storage_told,
+)
 from merbench.tuning.trial import Measurer, TrialLostError
 from merbench.tuning.worker import Worker
 
@@ -61,24 +67,10 @@ def tune(
     another is recorded and does not. ``patience``: see ``Worker``. RequestError where the default
     settings cannot be built or the storage cannot be used, RunError where every trial failed.
     """
-
-    def check_storage() -> None:
-        if config.storage is None:
-            store.require_same_folder()
-
-    check_storage()
-    search = join(request, plan, store, config)
-    try:
-        _Searcher(search, plan, machine, watch, patience, check_storage).work()
+    with lost_storage_told(store, config):
+        search = join(request, plan, store, config)
+        _Searcher(search, plan, machine, watch, patience).work()
         return search.result()
-    except OSError:
-        check_storage()  # which says why, where the folder is another one
-        raise
-    except StorageInternalError as error:
-        raise RunError(
-            f"the search's storage was lost ({error.__cause__ or error}); "
-            "the same command continues where this ended"
-        ) from error
 
 
 def report_progress(search: SharedSearch, watch: Watch) -> bool:
@@ -108,9 +100,7 @@ class _Searcher:
         machine: Machine,
         watch: Watch,
         patience: Mapping[str, float],
-        check_storage: Callable[[], None],
     ) -> None:
-        self.check_storage = check_storage
         self.search, self.study, self.storage = search, search.study, search.storage
         self.plan, self.machine, self.watch = plan, machine, watch
         self.worker = Worker(self.storage, **patience)
@@ -126,7 +116,7 @@ class _Searcher:
         self._compare_source()
         self._enqueue_planned()
         while True:
-            self.check_storage()
+            self.search.require_storage()
             ledger = self._requeue_lost(self.search.ledger())
             if report_progress(self.search, self.watch):
                 return

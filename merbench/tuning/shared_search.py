@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import distribution_to_json
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -93,6 +96,7 @@ class SharedSearch:
 
     study: Study
     storage: BaseStorage
+    store: Store
     space: Space
     config: SearchConfig
     wanted: int
@@ -103,6 +107,12 @@ class SharedSearch:
     @property
     def name(self) -> str:
         return str(self.study.study_name)
+
+    def require_storage(self) -> None:
+        """RequestError where the store, in which the search lies unless it has a storage of its
+        own, is another folder by now or takes nothing more.
+        """
+        _require_storage(self.store, self.config)
 
     def ledger(self) -> Ledger:
         return Ledger(self.study.get_trials(deepcopy=False), self.wanted)
@@ -170,7 +180,28 @@ def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> Sh
         study_name=name, storage=storage, load_if_exists=True, direction=direction
     )
     planned = int(min(config.trials, space.size))
-    return SharedSearch(study, storage, space, config, planned, metric, 1 if higher else -1)
+    return SharedSearch(study, storage, store, space, config, planned, metric, 1 if higher else -1)
+
+
+@contextmanager
+def lost_storage_told(store: Store, config: SearchConfig) -> Iterator[None]:
+    """What a search's storage raises in the block ends it with a sentence."""
+    try:
+        _require_storage(store, config)
+        yield
+    except OSError:
+        _require_storage(store, config)  # which says why, where it is the store
+        raise
+    except StorageInternalError as error:
+        raise RunError(
+            f"the search's storage was lost ({error.__cause__ or error}); "
+            "the same command continues where this ended"
+        ) from error
+
+
+def _require_storage(store: Store, config: SearchConfig) -> None:
+    if config.storage is None:
+        store.require_room()
 
 
 def is_begun(request: Request, plan: Plan, store: Store, config: SearchConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import struct
@@ -60,6 +61,16 @@ def test_one_that_dies_is_told_and_the_rest_go_on(capfd: pytest.CaptureFixture[s
         and found["raises"] == "its process ended with exit code 1"
     )
     assert "ValueError: no" in capfd.readouterr().err
+
+
+def test_what_the_system_refuses_there_is_one_sentence(capfd: pytest.CaptureFixture[str]):
+    def work(task: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "claims/a.0")
+
+    assert ended(work, ["a"], 1) == {"a": "its process ended with exit code 1"}
+    assert capfd.readouterr().err == (
+        "error: claims/a.0: Read-only file system; make it writable, or choose another folder\n"
+    )
 
 
 def test_a_caller_that_stops_leaves_no_process_behind(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
 
@@ -123,3 +124,13 @@ def test_a_worker_ends_with_the_process_that_started_it():
     os.close(writing)
     child.join(300)
     assert child.exitcode == 1
+
+
+def test_a_worker_that_ends_says_so_itself():
+    """Python aborts at its end where a thread holds the lock of stdin."""
+    program = (
+        "from merbench.cli.measure.tune import _end_with_parent; import time; "
+        "_end_with_parent(); time.sleep(0.3); raise SystemExit(2)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as worker:
+        assert worker.wait(300) == 2

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from merbench.api import RunError
+from merbench.study.searches import Tuner
 from tests.conftest import loads
 from tests.tiny_runs import STUDY
 
@@ -73,3 +74,18 @@ def test_a_search_that_breaks_off_is_told_once(study, monkeypatch):
     told = study("run", "--jobs", "2")
     sentence = "tfn · tiny: a worker of its search ended: its process ended with exit code 1\n"
     assert told.returncode == 1 and told.stderr.count(sentence) == 1
+
+
+def test_a_store_that_becomes_another_folder_ends_a_study_that_tunes(study, tmp_path, monkeypatch):
+    sound = Tuner.__call__
+
+    def unmount(tuner, task):
+        (tmp_path / "runs").rename(tmp_path / "away")
+        (tmp_path / "runs").mkdir()
+        sound(tuner, task)
+
+    monkeypatch.setattr(Tuner, "__call__", unmount)
+    result = study("run")
+    assert result.returncode == 2
+    assert "no longer the folder it was" in result.stderr.splitlines()[-1]
+    assert not list((tmp_path / "runs").iterdir())

@@ -21,7 +21,7 @@ from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.testing import tiny
 from merbench.tuning.search import tune
 from merbench.tuning.search_space import fixed_by, settle, space_of
-from merbench.tuning.shared_search import SearchConfig, SearchResult, join
+from merbench.tuning.shared_search import SearchConfig, SearchResult, join, lost_storage_told
 from tests.tiny_runs import MACHINE, in_folds
 
 TUNED = ("text-only", "late-fusion-dnn", "tfn", "lmf", "mult", "early-fusion-lstm", "merclip")
@@ -183,6 +183,17 @@ def test_a_store_that_becomes_another_folder_ends_the_search(ask, search, store)
     with pytest.raises(RequestError, match="no longer the folder it was"):
         search(ask(), watch=unmount)
     assert not list(store.root.iterdir()) and list(away.rglob("*.journal"))
+
+
+def test_who_looks_on_at_a_search_is_told_too_that_its_store_is_another_folder(ask, store):
+    config = SearchConfig(4)
+    with (
+        pytest.raises(RequestError, match="no longer the folder it was"),
+        lost_storage_told(store, config),
+    ):
+        joined = join(*ask(), store, config)
+        store.root.rename(store.root.with_name("away"))
+        joined.ledger()
 
 
 def test_the_value_is_that_of_a_run_with_the_tuning_seed(ask, search, store, catalog):

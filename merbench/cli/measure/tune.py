@@ -104,7 +104,7 @@ def command(
     """
     from merbench.terminal.tune_progress import TuneProgress
     from merbench.tuning.search import tune
-    from merbench.tuning.shared_search import SearchConfig, join
+    from merbench.tuning.shared_search import SearchConfig, join, lost_storage_told
     from merbench.tuning.trial import check_buildable
 
     if worker:
@@ -121,8 +121,9 @@ def command(
         if options.jobs == 1:
             tuned = tune(options.request, plan, bench.store, bench.machine, search, progress)
         else:
-            joined = join(options.request, plan, bench.store, search)
-            tuned = _by_helpers(joined, options.jobs, bench.machine.threads, progress)
+            with lost_storage_told(bench.store, search):
+                joined = join(options.request, plan, bench.store, search)
+                tuned = _by_helpers(joined, options.jobs, bench.machine.threads, progress)
     if worker:
         return
     if plots:
@@ -156,7 +157,9 @@ def _end_with_parent() -> None:
     """
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not ``sys.stdin.read``: at its end Python aborts where a thread has the lock of stdin.
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -189,6 +192,7 @@ def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgre
                     )
                 )
             while any(helper.poll() is None for helper in helpers):
+                joined.require_storage()
                 report_progress(joined, watch)
                 time.sleep(0.5)
         finally:

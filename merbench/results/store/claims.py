@@ -103,10 +103,11 @@ class Claims:
 
     def drop_dead(self, run_id: str) -> None:
         """Remove what dead processes have left of a run's claim."""
-        claim = self.take(run_id) if self._files(run_id) else None
-        if claim:
-            with claim:
-                pass
+        with suppress(OSError):  # who comes next does it, or finds them dead
+            claim = self.take(run_id) if self._files(run_id) else None
+            if claim:
+                with claim:
+                    pass
 
     def held(self) -> dict[str, Holder]:
         """Run id -> its holder, of all living ones."""
@@ -163,8 +164,11 @@ class Claim:
             self.holder = self.holder.model_copy(update={"about": dict(about)})
             with suppress(OSError):
                 temporary = temporary_beside(self.path)
-                temporary.write_text(self.holder.model_dump_json(), "utf-8")
-                temporary.replace(self.path)
+                try:
+                    temporary.write_text(self.holder.model_dump_json(), "utf-8")
+                    temporary.replace(self.path)
+                finally:
+                    temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Claim:
         threading.Thread(target=self._beat, daemon=True).start()
@@ -180,10 +184,11 @@ class Claim:
         # The highest number goes last: while it is there, the claim is held.
         own_number = int(self.path.suffix[1:])
         for number in sorted(_numbers(self.path.parent, self.path.stem)):
-            if number < own_number:
-                with suppress(OSError):  # a folder, say, which nobody takes for a claim
+            if number <= own_number:
+                # A folder, say, which nobody takes for a claim; or a disk that takes nothing more,
+                # where a dead process holds none.
+                with suppress(OSError):
                     self.path.with_suffix(f".{number}").unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):

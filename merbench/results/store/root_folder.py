@@ -70,6 +70,18 @@ class RootFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._first_use = self.path, _identity(self.path)
 
+    def require_room(self) -> None:
+        """As ``require_same``; RequestError also where the folder takes nothing more."""
+        try:
+            self.require_same()
+            with TemporaryFile(dir=self.path, buffering=0) as file:
+                file.write(b".")
+        except OSError as error:
+            raise RequestError(
+                f"the store {self.path} takes nothing more ({error.strerror}); make room or make "
+                "it writable, and give the same command again: what was written before is whole"
+            ) from error
+
     def remove_if_empty(self) -> None:
         """Remove the folders that a refused request has made and left empty."""
         remove_empty(self.path / "claims", *self._missing)

@@ -66,6 +66,10 @@ class Store:
         """RequestError where another folder is now where the store was."""
         self._folder.require_same()
 
+    def require_room(self) -> None:
+        """As ``require_same_folder``; RequestError also where the folder takes nothing more."""
+        self._folder.require_room()
+
     def remove_if_empty(self) -> None:
         """Remove the folders that a refused request has made and left empty."""
         self._folder.remove_if_empty()
@@ -186,6 +190,7 @@ class Store:
             return record
         record = record.model_copy(update=changes)
         try:
+            self.require_same_folder()
             self._write(record)
         except OSError as error:
             raise self._unwritten(record, error) from error
@@ -203,7 +208,7 @@ class Store:
     def _unwritten(self, record: Record, error: OSError) -> RequestError:
         return RequestError(
             f"run {record.run_id} could not be written to {self.runs} ({error.strerror}); "
-            "make room or choose another --store DIR, "
+            "make room, make it writable or choose another --store DIR, "
             "and run again: what was written before is whole"
         )
 

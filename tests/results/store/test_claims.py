@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from merbench.api.errors import RequestError
 from merbench.results.store import claims as module
 from merbench.results.store.claims import Claims
 
@@ -199,3 +200,20 @@ def test_no_two_are_ever_inside_whoever_dies(tmp_path):
         for child in children:
             child.join()
     assert {child.exitcode for child in children} <= {0, 9}, "two were inside at once"
+
+
+def test_a_disk_that_takes_nothing_more_costs_the_claim_its_news_and_leaves_no_litter(
+    tmp_path, monkeypatch
+):
+    claims = Claims(tmp_path)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(RequestError, match="what was done"), claims.take("a") as claim:
+        monkeypatch.setattr(Path, "write_text", full)
+        claim.tell({"epoch": 1})
+        assert list(claims.root.iterdir()) == [claim.path]
+        monkeypatch.setattr(Path, "unlink", full)
+        raise RequestError("what was done")
+    claims.drop_dead("a")

@@ -21,6 +21,7 @@ from merbench.results.records.predictions import Predictions
 from merbench.results.records.reading import UnreadableError, read_record
 from merbench.results.records.record import Cost, Metrics, Record, Track
 from merbench.results.spec import RunSpec, canonical, run_id
+from merbench.results.store import root_folder
 from merbench.results.store.store import DAMAGE, Store
 
 
@@ -307,6 +308,20 @@ def test_a_disk_that_is_unmounted_before_the_first_run_of_a_new_store_is_noticed
     with pytest.raises(RequestError, match="unmounted"):
         store.put(record(), predictions())
     assert not store.root.exists()
+
+
+def test_a_store_that_takes_nothing_more_is_told_before_a_run(tmp_path, monkeypatch):
+    store = Store(tmp_path / "store")
+    store.require_writable()
+    store.require_room()
+
+    def read_only(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(root_folder, "TemporaryFile", read_only)
+    with pytest.raises(RequestError, match=r"Read-only.*same command again"):
+        store.require_room()
+    store.require_same_folder()
 
 
 def test_many_may_ask_at_once_whether_a_store_can_be_written(tmp_path):

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import errno
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ROOM = "make room, or choose another folder"
+_RIGHTS = "change its permissions, or choose another place"
+_WAYS_OUT = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EROFS: "make it writable, or choose another folder",
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EMFILE: "raise the limit (ulimit -n)",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 # Python's own texts: it has no error classes for these.
 _NO_THREAD = "can't start new thread"
 _LOOP = "Symlink loop from "
@@ -23,8 +34,8 @@ def sentence_of(error: BaseException) -> str | None:
     if isinstance(error, BlockingIOError) and error.filename is None:
         return f"the system refuses another process ({error.strerror}); {_FEWER}"
     subject = error.filename if error.filename is not None else "writing failed"
-    room = "; make room, or choose another folder" if error.errno in _NO_ROOM else ""
-    return f"{subject}: {error.strerror}{room}"
+    way_out = _WAYS_OUT.get(error.errno)
+    return f"{subject}: {error.strerror}" + (f"; {way_out}" if way_out else "")
 
 
 _FEWER = "use fewer --jobs or --threads, or raise the limit (ulimit -u)"
