@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -79,6 +79,19 @@ def _parse(part: str, text: str) -> list[Damage]:
 
 def title(case: Case) -> str:
     return ", ".join(str(damage) for damage in case)
+
+
+def require_a_fit(plans: Iterable[Plan], cases: Sequence[Case]) -> None:
+    """RequestError where no case damages what any of the models reads: before they are trained."""
+    reads = [plan.streams for plan in plans]
+    if cases and not any(
+        all(damage.modality in streams for damage in case) for case in cases for streams in reads
+    ):
+        every_stream = ", ".join(m for m in MODALITIES if any(m in streams for streams in reads))
+        raise RequestError(
+            f"{title(cases[0])}: what is run reads {every_stream or 'nothing'} and nothing else; "
+            "damage that"
+        )
 
 
 def robust(

@@ -56,6 +56,13 @@ def folders(homes: Sequence[Path]) -> list[Path]:
     return folders_here
 
 
+def shown_homes(homes: Sequence[Path]) -> str:
+    """Where was looked; what cannot hold a data set is told."""
+    return ", ".join(
+        str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes
+    )
+
+
 def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -> str:
     """Where a name that no plugin declares was looked for, and what there is."""
     for home in homes:
@@ -64,12 +71,9 @@ def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -
                 f"{home / name} has no {FILE}, which makes a folder a data set; "
                 "write one, or bring it in with merbench data add"
             )
-    looked_in = ", ".join(
-        str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes
-    )
     known = sorted({*declared, *(folder.name for folder in folders(homes))})
     return (
-        f"unknown dataset {name!r}; {did_you_mean(name, known)} (looked in {looked_in}; "
+        f"unknown dataset {name!r}; {did_you_mean(name, known)} (looked in {shown_homes(homes)}; "
         "merbench data list shows them all)"
     )
 

@@ -101,8 +101,8 @@ def _seeds(value: Any) -> Any:
     """``10`` is 0 to 9."""
     if isinstance(value, bool) or not isinstance(value, int):
         return value
-    if value > MOST_SEEDS:
-        raise ValueError(f"a number of seeds is at most {MOST_SEEDS}; a list names any")
+    if not 1 <= value <= MOST_SEEDS:
+        raise ValueError(f"a number of seeds is 1 to {MOST_SEEDS}; a list names any")
     return list(range(value))
 
 

@@ -141,6 +141,13 @@ def test_robust_shows_every_metric_over_missing_rates(merbench, tmp_path):
     assert result.returncode == 2 and "ask one of them" in result.stderr
 
 
+def test_damage_of_what_nothing_reads_is_refused_before_training(merbench, tmp_path):
+    words = ("--model", "late-fusion-dnn", *QUICK, "--modalities", "audio,video")
+    result = merbench("robust", *words, "--corrupt", "text=drop")
+    assert result.returncode == 2 and "text=drop: what is run reads audio, video" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [(None, range(10)), (84, range(10)), (83, [0, 3, 6, 9]), (42, [0, 3, 6, 9]), (41, [0, 9])],

@@ -193,6 +193,15 @@ def test_a_contribution_goes_into_built_boards_as_its_readme_says(merbench, tmp_
     assert result.returncode == 2 and "hold the same track" in result.stderr
 
 
+def test_a_contribution_to_a_folder_without_boards_is_refused(merbench, tmp_path, store):
+    (tmp_path / "empty").mkdir()
+    result = merbench(
+        "leaderboard", "submit", "two (train.lr=0.1)", "--out", "mine", "--boards", "empty"
+    )
+    assert result.returncode == 2 and "--boards empty holds no boards" in result.stderr
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_contribution_keeps_its_folder_and_never_covers_a_row(merbench, tmp_path, store):
     merbench("leaderboard", "build", "--out", "boards", check=True)
     merbench("leaderboard", "submit", "two (train.lr=0.1)", "--out", "mine", check=True)

@@ -110,7 +110,7 @@ def _damages(
     damages: Sequence[str],
     plot: Path | None,
 ) -> None:
-    from merbench.analyses.robust import curve_names, curves, parse, robust, title
+    from merbench.analyses.robust import curve_names, curves, parse, require_a_fit, robust, title
     from merbench.api.errors import RequestError
     from merbench.cli.shared.scores_and_differences import show_lines
     from merbench.report.scores.paired_differences import compare, lines_as_json
@@ -121,6 +121,7 @@ def _damages(
             "--plot draws curves, and no damage was asked for at two strengths or more; "
             "give KIND:FROM:TO:POINTS"
         )
+    require_a_fit(plans.values(), cases)
     first_plan = next(iter(plans.values()))
     metrics = first_plan.metrics
     lines, curves_by_model = [], {}

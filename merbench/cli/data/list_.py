@@ -21,7 +21,7 @@ def command(session: Session, data: Path | None, as_json: bool) -> None:
     \b
     Example: merbench data list
     """
-    from merbench.data.home import find_folder, folders
+    from merbench.data.home import find_folder, folders, shown_homes
 
     homes = session.homes(data)
     rows = []
@@ -64,4 +64,4 @@ def command(session: Session, data: Path | None, as_json: bool) -> None:
     for row in rows:
         table.add_row(str(row["name"]), str(row["where"]), str(row["summary"]))
     show(table)
-    say("looked in: " + ", ".join(str(h) for h in homes))
+    say(f"looked in: {shown_homes(homes)}")

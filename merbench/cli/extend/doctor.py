@@ -95,11 +95,11 @@ def _torch() -> Iterator[tuple[str, bool, str, str]]:
 
 
 def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str, str]]:
-    from merbench.data.home import find_folder
+    from merbench.data.home import find_folder, shown_homes
     from merbench.data.word_vector_files import offered_vectors
 
     homes = session.homes(data)
-    looked_in = "looked in " + ", ".join(str(h) for h in homes)
+    looked_in = f"looked in {shown_homes(homes)}"
     for name in session.catalog.names("dataset"):
         component = session.catalog.component("dataset", name)
         if not component.folder:

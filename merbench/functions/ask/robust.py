@@ -74,13 +74,14 @@ def robust(
         merbench.robust(["tfn", "lnln"], "mosi", missing={"any": "0:0.9"}).to_pandas()
     """
     from merbench.analyses.missing_rates import over_rates
-    from merbench.analyses.robust import parse, title
+    from merbench.analyses.robust import parse, require_a_fit, title
     from merbench.analyses.robust import robust as damage
     from merbench.report.scores.paired_differences import compare
 
     cases = list({title(case): case for text in corrupt for case in parse(text)}.values())
     bench, options = open_bench("robust", ",".join(models), dataset, dict(keywords))
     plans = {m: bench.plan(replace(options.request, model=m)) for m in options.models}
+    require_a_fit(plans.values(), cases)
     curves: list[RateCurve] = []
     lines: list[Line] = []
     for name, plan in plans.items():

@@ -114,7 +114,7 @@ def fill_cache(plan: Plan, machine: Machine, watch: Watch) -> EncodeResult:
         )
         raise RequestError(
             f"nothing to encode: no encoder of {plan.recipe.name} on {plan.spec.dataset} is a "
-            f"frozen pretrained one ({encoders})"
+            f"frozen pretrained one (it has {encoders or 'none'}); name another model or encoder"
         )
     entries = [encoded(plan, m, machine.cache, machine.device, watch)[0] for m in modalities]
     for warning in machine.cache.warnings:

@@ -109,15 +109,26 @@ class Claims:
                 with claim:
                     pass
 
-    def held(self) -> dict[str, Holder]:
-        """Run id -> its holder, of all living ones."""
-        last: dict[str, int] = {}
+    def drop_all_dead(self) -> None:
+        """As ``drop_dead``, for every run: one that was killed between its record and the end of
+        its claim is never made again.
+        """
+        for run_id in self._highest():
+            self.drop_dead(run_id)
+
+    def _highest(self) -> dict[str, int]:
+        """Run id -> the highest number of its claim."""
+        highest: dict[str, int] = {}
         for path in self.root.glob("*.*"):
             run_id, _, number = path.name.rpartition(".")
             if number.isdecimal() and run_id:
-                last[run_id] = max(int(number), last.get(run_id, 0))
+                highest[run_id] = max(int(number), highest.get(run_id, 0))
+        return highest
+
+    def held(self) -> dict[str, Holder]:
+        """Run id -> its holder, of all living ones."""
         holders = {}
-        for run_id, highest in sorted(last.items()):
+        for run_id, highest in sorted(self._highest().items()):
             path = self._path(run_id, highest)
             holder = _read(path)
             if holder and self._alive(path, holder):

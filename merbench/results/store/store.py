@@ -33,6 +33,7 @@ from merbench.results.records.predictions import (
 from merbench.results.records.reading import UnreadableError, read_record
 from merbench.results.records.record import Record, Track
 from merbench.results.records.sealed import check
+from merbench.results.store.claims import Claims
 from merbench.results.store.corrections import REPLACED, replaced_name
 from merbench.results.store.root_folder import RootFolder
 from merbench.results.store.set_aside import set_aside
@@ -61,6 +62,7 @@ class Store:
     def require_writable(self) -> None:
         """RequestError when nothing can be written here: reported before training, not after."""
         self._folder.require_writable()
+        Claims(self.root).drop_all_dead()
 
     def require_same_folder(self) -> None:
         """RequestError where another folder is now where the store was."""

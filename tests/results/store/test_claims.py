@@ -14,6 +14,7 @@ import pytest
 from merbench.api.errors import RequestError
 from merbench.results.store import claims as module
 from merbench.results.store.claims import Claims
+from merbench.results.store.store import Store
 
 FORK = multiprocessing.get_context("fork")
 
@@ -217,3 +218,12 @@ def test_a_disk_that_takes_nothing_more_costs_the_claim_its_news_and_leaves_no_l
         monkeypatch.setattr(Path, "unlink", full)
         raise RequestError("what was done")
     claims.drop_dead("a")
+
+
+def test_the_next_command_drops_what_the_dead_left_also_of_runs_that_are_done(tmp_path):
+    claims = Claims(tmp_path)
+    for run_id in ("a", "b"):
+        assert elsewhere(takes, claims, run_id)
+    with claims.take("living") as living:
+        Store(tmp_path).require_writable()
+        assert list(claims.root.iterdir()) == [living.path]

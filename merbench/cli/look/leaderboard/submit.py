@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from merbench.report.scores.rows.entries import Board, Entry
     from merbench.report.scores.runs_of_a_store import Source
 
+BOARDS = Path("leaderboards")
 README = """# Runs for the merbench leaderboards
 
 Copy each folder's `records/`, `predictions/` and (where there is one) `corrections/` into \
@@ -44,12 +45,13 @@ a pull request.
 @click.option(
     "--boards",
     type=NamedPath(),
-    default="leaderboards",
-    show_default=True,
-    help="The built boards that the runs are for; their folders keep their names.",
+    help="The built boards that the runs are for; their folders keep their names.  "
+    "[default: leaderboards]",
 )
 @click.pass_obj
-def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boards: Path) -> None:
+def command(
+    session: Session, runs: tuple[str, ...], store: Path, out: Path, boards: Path | None
+) -> None:
     """Pack runs, each RUN a run id or the name of a row of merbench leaderboard, as a folder to
     contribute: records and predictions.
 
@@ -69,7 +71,12 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
         raise RequestError(f"--out {out} exists already; choose a new folder")
     read = from_store(session, store)
     chosen = _chosen_rows(runs, [board for board, _ in read.scored])
-    tracks, existing = read.tracks, existing_tracks(boards)
+    tracks, existing = read.tracks, existing_tracks(boards or BOARDS)
+    if boards and not existing:
+        raise RequestError(
+            f"--boards {boards} holds no boards; name the folder that the runs are for, or leave "
+            "it out"
+        )
     named_tracks = list(zip(folder_names(tracks, existing), tracks, strict=True))
     folders = []
     for board, scores in read.scored:
@@ -82,7 +89,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
         folders.append(f"- `{name}` ({state}): {board.title}")
         _pack(session, out / name, board, packed, scores, read.source)
     render(out)
-    readme = README.format(boards=boards.name, folders="\n".join(folders))
+    readme = README.format(boards=(boards or BOARDS).name, folders="\n".join(folders))
     replace_written(out, {"README.md": readme.encode()}, keeps=lambda name: True)
     say(
         f"{out / 'README.md'} says how to open a pull request with them; "
