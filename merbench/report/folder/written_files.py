@@ -59,7 +59,8 @@ def replace_written(
 
     RequestError, before anything is written, that names a file of somebody else's in the way.
     """
-    earlier = written(folder)
+    # What lies behind a link that was put there since is somebody else's.
+    earlier = frozenset(name for name in written(folder) if not _link_before(folder, name))
     sweep(folder, *{inside(folder, name).parent for name in {*earlier, *contents}})
     for name, content in contents.items():
         _refuse_strange(folder, name, content, earlier)
@@ -84,8 +85,16 @@ def refuse_others(folder: Path, patterns: tuple[str, ...]) -> None:
                 raise RequestError(_in_the_way(path))
 
 
+def _link_before(folder: Path, name: str) -> Path | None:
+    """The first folder between ``folder`` and the file ``name`` that is a link."""
+    between = [folder / parent for parent in Path(name).parents if parent != Path()]
+    return next((path for path in between if path.is_symlink()), None)
+
+
 def _refuse_strange(folder: Path, name: str, content: bytes, earlier: frozenset[str]) -> None:
     path = inside(folder, name)
+    if link := _link_before(folder, name):
+        raise RequestError(_in_the_way(link))
     if path.is_dir() and not path.is_symlink():
         raise RequestError(_in_the_way(path))
     exists = path.is_symlink() or path.exists()

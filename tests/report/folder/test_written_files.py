@@ -58,6 +58,18 @@ def test_a_file_of_somebody_else_in_the_way_is_named_and_nothing_is_written(tmp_
     assert outside.read_bytes() == b"mine" and {p.name for p in board.iterdir()} == {"index.html"}
 
 
+def test_what_lies_behind_a_link_in_the_place_of_a_folder_is_somebody_elses(tmp_path):
+    outside, board = tmp_path / "outside", tmp_path / "board"
+    board.mkdir()
+    replace_written(board, {"runs/c.json": b"1"}, keep_all)
+    (board / "runs").rename(outside)
+    (board / "runs").symlink_to(outside)
+    with pytest.raises(RequestError, match=r"board/runs is in the way"):
+        replace_written(board, {"runs/c.json": b"2"}, keep_all)
+    replace_written(board, {"a.svg": b"2"}, keeps=lambda name: False)
+    assert (outside / "c.json").read_bytes() == b"1" and written(board) == {"a.svg"}
+
+
 def test_a_file_with_the_same_content_is_not_in_the_way(tmp_path):
     (tmp_path / "index.html").write_bytes(b"2")
     replace_written(tmp_path, {"index.html": b"2"}, keep_all)
