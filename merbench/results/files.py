@@ -134,8 +134,8 @@ def require_output(path: Path) -> None:
         elif not target.exists() or target.is_file():
             _require_permission(target)
             folder = next(above for above in target.parents if above.exists())
-            with tempfile.TemporaryFile(dir=folder):
-                pass
+            with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+                file.write(b".")
         elif target.is_dir():
             raise RequestError(f"{path} is no file; give the name of a file to write")
     except (OSError, RuntimeError) as error:
@@ -186,6 +186,11 @@ def remove_empty(*folders: Path) -> None:
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()
+
+
+def is_temporary(path: Path) -> bool:
+    """True for a file that ``temporary_beside`` made."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def sweep(*folders: Path) -> None:

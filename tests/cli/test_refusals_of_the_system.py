@@ -74,13 +74,19 @@ def test_a_disk_that_fills_up_while_boards_are_written_names_the_file(
     def full(handle):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
-    result = merbench("leaderboard", "submit", "tfn", "--out", "sent")
-    assert result.returncode == 2
-    assert result.stderr.endswith(
-        "sent/sample-sentiment-standard/written.json: No space left on device; "
-        "make room, or choose another folder\n"
-    )
+    submit = ("leaderboard", "submit", "tfn", "--out", "sent")
+    build = ("leaderboard", "build", "--out", "boards")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        for words in (submit, build):
+            result = merbench(*words)
+            assert result.returncode == 2
+            assert result.stderr.endswith(
+                f"{words[-1]}/sample-sentiment-standard/written.json: No space left on device; "
+                "make room, or choose another folder\n"
+            )
+    for words in (submit, build):
+        merbench(*words, check=True)  # there is room again, and nothing is in the way
 
 
 def test_output_that_cannot_be_written_is_one_sentence(monkeypatch):

@@ -106,8 +106,8 @@ class Bundle:
         n_bytes = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
         if (free := shutil.disk_usage(self.work).free) < size - n_bytes:
             raise DataError(
-                f"{self.work.parent} has {free / 1e9:.1f} GB free, "
-                f"and {self.name} needs about {max(0, size - n_bytes) / 1e9:.1f} GB; "
+                f"{self.work.parent} has {free / 1e6:,.1f} MB free, "
+                f"and {self.name} needs about {max(0, size - n_bytes) / 1e6:,.1f} MB; "
                 "make room, or choose another place with --data DIR"
             )
 

@@ -12,7 +12,14 @@ from typing import Any
 
 from merbench.api.errors import RequestError
 from merbench.report.pictures.themes import DRAWN_BY
-from merbench.results.files import inside, is_inside, sweep, under_a_file, write_together
+from merbench.results.files import (
+    inside,
+    is_inside,
+    is_temporary,
+    sweep,
+    under_a_file,
+    write_together,
+)
 from merbench.results.records.sealed import read_file
 
 FILE = "written.json"
@@ -72,6 +79,16 @@ def replace_written(
         inside(folder, name).unlink(missing_ok=True)
     remaining = {name for name in earlier - stale if inside(folder, name).is_file()}
     write_together(folder, {FILE: _list({*remaining, *contents})})
+
+
+def is_unfinished(folder: Path) -> bool:
+    """True where all that is in ``folder`` is what a build began to write there and did not come to
+    the records: a disk was full, or it was killed.
+    """
+    own_names, runs = {FILE, *written(folder)}, ("records/", "predictions/")
+    paths = [path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()]
+    names = {path.relative_to(folder).as_posix() for path in paths if not is_temporary(path)}
+    return names <= own_names and not any(name.startswith(runs) for name in names)
 
 
 def refuse_others(folder: Path, patterns: tuple[str, ...]) -> None:

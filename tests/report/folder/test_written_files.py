@@ -10,10 +10,12 @@ from merbench.api.errors import RequestError
 from merbench.report.folder.written_files import (
     FILE,
     PAGE_MARK,
+    is_unfinished,
     refuse_others,
     replace_written,
     written,
 )
+from merbench.results.files import temporary_beside
 
 
 def keep_all(name):
@@ -110,3 +112,17 @@ def test_a_kill_between_the_two_lists_costs_nothing(tmp_path, monkeypatch):
     replace_written(tmp_path, {"a": b"3", "c": b"3"}, keeps=lambda name: False)
     assert files(tmp_path) == {"a": b"3", "c": b"3"}
     assert json.loads((tmp_path / FILE).read_text())["files"] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("name", "unfinished"),
+    [("", True), ("index.html", True), ("mine.txt", False), ("records/a.json", False)],
+)
+def test_a_build_that_broke_off_before_its_records_is_begun_again(tmp_path, name, unfinished):
+    replace_written(tmp_path, {"index.html": b"1", "records/a.json": b"1"}, keep_all)
+    for path in (tmp_path / "index.html", tmp_path / "records/a.json"):
+        path.unlink()
+    temporary_beside(tmp_path / "index.html")
+    if name:
+        (tmp_path / name).write_bytes(b"2")
+    assert is_unfinished(tmp_path) == unfinished

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,18 +80,22 @@ def command(
         )
     named_tracks = list(zip(folder_names(tracks, existing), tracks, strict=True))
     folders = []
-    for board, scores in read.scored:
-        packed = tuple(e for e in board.entries if e.name in chosen)
-        if not packed:
-            continue
-        _require_whole_seeds(packed, board)
-        name = next(name for name, track in named_tracks if track == board.track)
-        state = "there already" if name in existing else "new"
-        folders.append(f"- `{name}` ({state}): {board.title}")
-        _pack(session, out / name, board, packed, scores, read.source)
-    render(out)
-    readme = README.format(boards=(boards or BOARDS).name, folders="\n".join(folders))
-    replace_written(out, {"README.md": readme.encode()}, keeps=lambda name: True)
+    try:
+        for board, scores in read.scored:
+            packed = tuple(e for e in board.entries if e.name in chosen)
+            if not packed:
+                continue
+            _require_whole_seeds(packed, board)
+            name = next(name for name, track in named_tracks if track == board.track)
+            state = "there already" if name in existing else "new"
+            folders.append(f"- `{name}` ({state}): {board.title}")
+            _pack(session, out / name, board, packed, scores, read.source)
+        render(out)
+        readme = README.format(boards=(boards or BOARDS).name, folders="\n".join(folders))
+        replace_written(out, {"README.md": readme.encode()}, keeps=lambda name: True)
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)  # the same command wants a new folder again
+        raise
     say(
         f"{out / 'README.md'} says how to open a pull request with them; "
         f"merbench leaderboard verify {out} checks them"
