@@ -19,6 +19,8 @@ from merbench.results.files import sweep
 from merbench.results.sealed_cache import read_sealed, write_sealed
 
 MOST_KEPT = 3000
+FORMAT = 2
+"""Of what is kept; another where files are read otherwise than before."""
 PLUGINS = "merbench"
 """The entry-point group whose packages are followed, beside merbench itself."""
 
@@ -67,7 +69,7 @@ class _Parsed:
     def meaning(self, file: Path, module: str) -> tuple[str, tuple[str, ...]]:
         if self.kept is None:
             return self._parse(file, module)
-        content = f"{sys.version} {module} {file.name}".encode() + file.read_bytes()
+        content = f"{FORMAT} {sys.version} {module} {file.name}".encode() + file.read_bytes()
         key = sha256(content).hexdigest()[:24]
         with suppress(KeyError, TypeError, ValueError):
             digest, imported = self.by_content[key]
@@ -117,6 +119,8 @@ def _spec(package: str) -> ModuleSpec | None:
 def _read(file: Path, module: str) -> tuple[str, tuple[str, ...]]:
     """What the code says, and the names of modules (or of things in them) that it imports."""
     tree = ast.parse(file.read_bytes())
+    if module == "merbench":
+        tree = _AtRunTime().visit(tree)
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     imported = tuple(
         dict.fromkeys(name for node in ast.walk(tree) for name in _names(node, package))
@@ -134,6 +138,16 @@ def _names(node: ast.AST, package: str) -> Iterator[str]:
         source = ".".join([*above, *([node.module] if node.module else [])])
         yield source
         yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+class _AtRunTime(ast.NodeTransformer):
+    """Leaves out what ``merbench`` itself imports for type checkers alone: the functions of the
+    Python API, and so commands, tables and pictures, which decide no number.
+    """
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        for_checkers = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return node.orelse if for_checkers else node
 
 
 class _Meaning(ast.NodeTransformer):

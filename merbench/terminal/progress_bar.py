@@ -34,15 +34,22 @@ def going_on_at_trial(finished: int, requested: int) -> str:
 
 class TimeLeftColumn(TimeRemainingColumn):
     """Rich knows a speed from the second step on; after the first, it is that of the steps that
-    were not ``from_before``, a field of tasks that tell these apart.
+    were not ``from_before``, a field of tasks that tell these apart. A task with ``seconds_left``
+    has an estimate of its own; None = not known yet.
     """
 
     def render(self, task: Task) -> Text:
+        if "seconds_left" in task.fields:
+            return self._text(task.fields["seconds_left"])
         steps = task.completed - task.fields.get("from_before", task.completed)
         if task.time_remaining is not None or steps <= 0 or not task.remaining:
             return super().render(task)
-        seconds = int((task.elapsed or 0.0) / steps * task.remaining)
-        return Text(str(timedelta(seconds=seconds)), style="progress.remaining")
+        return self._text((task.elapsed or 0.0) / steps * task.remaining)
+
+    @staticmethod
+    def _text(seconds: float | None) -> Text:
+        text = "-:--:--" if seconds is None else str(timedelta(seconds=int(seconds)))
+        return Text(text, style="progress.remaining")
 
 
 def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, bool]:

@@ -36,7 +36,7 @@ class _Bar:
         """``silent``: nothing is shown but failures."""
         self.silent = silent
         self.bar, self.quiet = new_bar(silent, auto_refresh=False)
-        self.task = self.bar.add_task(label, total=total, completed=completed)
+        self.task = self.bar.add_task(label, total=total, completed=completed, seconds_left=None)
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -99,13 +99,14 @@ class StudyProgress(_Bar):
             label = f"  {about['model']} · {which(about['seed'], about['fold'])}"
             epoch, epochs = about.get("epoch", 0), about["of"]
             if name not in self.lines:  # is drawn at once
-                self.lines[name] = self.bar.add_task(label, total=epochs, completed=epoch)
+                self.lines[name] = self.bar.add_task(
+                    label, total=epochs, completed=epoch, from_before=epoch
+                )
             self.bar.update(self.lines[name], completed=epoch, total=epochs)
-        self.bar.update(self.task, description=f"{self.label}{self._left(running)}")
+        self.bar.update(self.task, seconds_left=self._seconds_left(running))
         self.bar.refresh()
 
-    def _left(self, running: Mapping[str, Holder]) -> str:
-        """`` · about 12 min left``."""
+    def _seconds_left(self, running: Mapping[str, Holder]) -> float | None:
         from merbench.study.time_left import seconds_by_progress, share_left
 
         runs_by_cell: dict[str, float] = {}
@@ -117,8 +118,7 @@ class StudyProgress(_Bar):
         if not time_left.seconds_a_run:
             abouts = [(self.cell_of[name], holder.about) for name, holder in running.items()]
             time_left = seconds_by_progress(abouts)
-        seconds = time_left.estimate(runs_by_cell, max(self.jobs, len(running)))
-        return f" · about {duration(seconds)} left" if seconds else ""
+        return time_left.estimate(runs_by_cell, max(self.jobs, len(running)))
 
     def _ended(self, ended: Ended) -> None:
         self.bar.advance(self.task)
@@ -144,12 +144,16 @@ class TrialProgress(_Bar):
     def __call__(self, searches: Sequence[SearchStatus]) -> None:
         finished, planned = sum(s.finished for s in searches), sum(s.wanted for s in searches)
         seconds = sum(s.seconds_left for s in searches) / self.jobs
-        time_left = f" · about {duration(seconds)} left" if seconds else ""
-        description = f"{self.label}{time_left}"
-        self.bar.update(self.task, description=description, completed=finished, total=planned)
+        self.bar.update(
+            self.task,
+            completed=finished,
+            total=planned,
+            seconds_left=seconds if finished else None,
+        )
         self.bar.refresh()
         if self.n_finished is None and finished and not self.silent:
             say(f"{self.label}: {going_on_at_trial(finished, planned)}")
         elif self.quiet and not self.silent and planned and finished != self.n_finished:
+            time_left = f" · about {duration(seconds)} left" if seconds else ""
             say(f"{self.label} · {finished} of {planned} trials{time_left}")
         self.n_finished = finished

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import merbench
 from merbench.engine.plan.plan import HARNESS
 from merbench.results.code_digest import code_digest
 
@@ -99,10 +100,33 @@ def test_where_the_api_finds_its_names_does_not_count(package):
         "api/material/ops.py",
         "results/metrics/regression.py",
         "results/seeds.py",
+        "data/words.py",
         "merbench_baselines/fusions/mult.py",
     ],
 )
 def test_the_harness_and_the_method_count(monkeypatch, name):
+    before, after = with_a_change_to(name, monkeypatch)
+    assert after != before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "terminal/progress_bar.py",
+        "functions/measure/run.py",
+        "cli/measure/run.py",
+        "report/tables/board_sheet.py",
+        "study/make.py",
+    ],
+)
+def test_what_decides_no_number_does_not_count(monkeypatch, name):
+    assert (Path(merbench.__file__).parent / name).is_file()
+    before, after = with_a_change_to(name, monkeypatch)
+    assert after == before
+
+
+def with_a_change_to(name, monkeypatch):
+    """The digest of a run before and after a file says something else."""
     from merbench.results import code_digest as module
 
     modules = [*HARNESS, "merbench_baselines.fusions.mult"]
@@ -114,7 +138,7 @@ def test_the_harness_and_the_method_count(monkeypatch, name):
         return said + "#" * file.as_posix().endswith(f"/{name}"), imported
 
     monkeypatch.setattr(module, "_read", changed)
-    assert code_digest(modules) != before
+    return before, code_digest(modules)
 
 
 def test_what_was_parsed_is_found_again_by_its_content(package, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from merbench.api.events import EpochDone, RunDone, RunResumed, RunStarted, SearchProgress
 from merbench.terminal.encode_progress import in_words
-from merbench.terminal.progress_bar import new_bar
+from merbench.terminal.progress_bar import TimeLeftColumn, new_bar
 from merbench.terminal.run_progress import RunProgress
 from merbench.terminal.tune_progress import TuneProgress
 
@@ -119,3 +119,20 @@ def test_a_long_description_leaves_the_counts_and_times_whole(monkeypatch):
 def test_what_an_encoder_counted_is_said_in_words():
     assert in_words("lowered_rate", 1.0) == "100 % of the texts are read in lower case"
     assert in_words("of_a_guest", 0.25) == "of a guest 0.25"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(65.4, "0:01:05"), (0.0, "0:00:00"), (None, "-:--:--")]
+)
+def test_an_estimate_of_its_own_is_the_time_left_of_a_bar(seconds, shown):
+    bar, _ = new_bar()
+    bar.add_task("S", total=16, completed=2, seconds_left=seconds)
+    assert TimeLeftColumn().render(bar.tasks[0]).plain == shown
+
+
+def test_a_run_in_progress_has_a_time_left_from_its_first_epoch_on():
+    bar, _ = new_bar()
+    run = bar.add_task("tfn · seed 0", total=12, completed=3, from_before=3)
+    assert TimeLeftColumn().render(bar.tasks[0]).plain == "-:--:--"
+    bar.update(run, completed=4)
+    assert TimeLeftColumn().render(bar.tasks[0]).plain != "-:--:--"

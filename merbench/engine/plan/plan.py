@@ -29,6 +29,7 @@ from merbench.results.records.record import Track
 from merbench.results.spec import RunSpec
 
 HARNESS = (
+    "merbench.engine.available_inputs",
     "merbench.engine.build",
     "merbench.engine.learn",
     "merbench.engine.plan.datasets",
