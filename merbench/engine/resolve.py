@@ -69,7 +69,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
 
     declared = declared_stages(recipe, ablations)
     settings = _settings(recipe, ablations, request, streams, [stage.name for stage in declared])
-    parts = _parts(settings, catalog)
+    parts = _parts(settings, recipe, catalog)
     _check_spaces(parts, corpus, goal)
     metrics = catalog.metrics.of(goal.task.space, goal.task.rank)
     train = _train(settings, parts, metrics, corpus, goal)
@@ -170,19 +170,30 @@ def _settings(
     return settings
 
 
-def _parts(settings: Settings, catalog: Catalog) -> dict[str, Part]:
+def _parts(settings: Settings, recipe: Recipe, catalog: Catalog) -> dict[str, Part]:
+    def fields_of_its_encoders() -> set[str]:
+        components = [catalog.component("encoder", name) for name in recipe.encoders.values()]
+        return {field for c in components for field in _config_of(catalog.load(c)).model_fields}
+
     parts = {}
     for slot, name in settings.slots().items():
         of_slot = _KINDS[slot.partition(".")[0]]
         component = catalog.component(of_slot, name)  # type: ignore[arg-type]
         factory = catalog.load(component)
-        kind = getattr(factory, "Config", Config)
+        kind = _config_of(factory)
+        if slot.startswith("encoder."):
+            settings.leave_out(slot, kind, fields_of_its_encoders)
         config = settings.config(slot, kind, f"{component.kind} {component.name}")
         parts[slot] = Part(component, factory, config)
     settings.check_shared(
         [type(p.config) for slot, p in parts.items() if slot.startswith("encoder.")]
     )
     return parts
+
+
+def _config_of(factory: Any) -> type[Config]:
+    kind: type[Config] = getattr(factory, "Config", Config)
+    return kind
 
 
 def _check_spaces(parts: Mapping[str, Part], corpus: Corpus, goal: Goal) -> None:

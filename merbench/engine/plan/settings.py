@@ -5,7 +5,7 @@ the user asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,6 +203,16 @@ class Settings:
             }
         values |= self.fields.get(slot, {})
         return configured(kind, values, slot, part)
+
+    def leave_out(self, slot: str, kind: type[Config], own_fields: Callable[[], Set[str]]) -> None:
+        """What a recipe or an ablation says of one modality's encoder is meant for the recipe's own
+        encoders, whose fields these are: another one in their place leaves out what it lacks.
+        """
+        fields = self.fields.get(slot, {})
+        lacking = {n for n in fields if n not in kind.model_fields and (slot, n) not in self.asked}
+        if lacking:
+            for name in lacking & own_fields():
+                del fields[name]
 
     def check_shared(self, kinds: Sequence[type[Config]]) -> None:
         """An ``encoder.X`` that the user asked for must fit at least one encoder."""

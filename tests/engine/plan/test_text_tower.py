@@ -69,6 +69,27 @@ def test_ablations_and_settings_go_over_the_tower(plan):
     assert both["encoder.text"].config["tuned"] and both["label_encoder"].config["tuned"]
 
 
+def test_what_a_recipe_says_of_its_own_encoder_is_left_out_with_a_tower(catalog, corpus, tower):
+    """Settings of one data set and ablations name fields of a transformer over words."""
+    n_ablations = 0
+    for name in catalog.names("recipe"):
+        recipe = catalog.recipe(name)
+        datasets = {dataset for case in recipe.cases for dataset in case.datasets}
+        for dataset in datasets:
+            named = dataclasses.replace(corpus, name=dataset)
+            resolve(Request(name, text_tower=tower), catalog, named, tiny.lexicon())
+        for ablation in recipe.ablations:
+            if any(key.startswith("encoder.text.") for key in ablation.settings):
+                n_ablations += 1
+                request = Request(name, text_tower=tower, ablations=(ablation.name,))
+                resolve(request, catalog, corpus, tiny.lexicon())
+    assert n_ablations
+    for key in ("encoder.text.layers", "encoder.text.layerz"):
+        with pytest.raises(RequestError, match=f"unknown setting '{key}'"):
+            request = Request("tailor", text_tower=tower, settings={key: 6})
+            resolve(request, catalog, corpus, tiny.lexicon())
+
+
 def test_a_tower_that_the_user_tunes_learns_slowly(plan):
     assert _rates(plan, "text-only") == {}
     assert _rates(plan, "text-only", **{"encoder.text.tuned": True}) == {"encoders.text.net.": 0.05}
