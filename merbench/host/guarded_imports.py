@@ -13,6 +13,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, TypeVar
 
+from merbench.host.number_settings import number_settings_kept
+
 T = TypeVar("T")
 SECONDS = 10.0
 """A hooks module imports nothing heavy, so that this is a hundred times what it needs."""
@@ -24,6 +26,10 @@ class ImportTimeout(BaseException):
 
 def import_plugin(entry: EntryPoint, seconds: float | None = SECONDS) -> tuple[Any, str]:
     """``(module, output)``: what the entry point names, and what its import printed."""
+    if not entry.pattern.match(entry.value):
+        raise ValueError(
+            f"its entry point {entry.value!r} is not of the form MODULE or MODULE:NAME"
+        )
     return guarded(entry.load, "its import was", seconds)
 
 
@@ -37,6 +43,7 @@ def guarded(call: Callable[[], T], subject: str, seconds: float | None = SECONDS
     output = io.StringIO()
     with (
         _interpreter_kept(),
+        number_settings_kept(),
         _descriptors_kept(),
         _streams_to(output),
         _folder_kept(),

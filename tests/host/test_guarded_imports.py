@@ -5,12 +5,15 @@ from __future__ import annotations
 import cProfile
 import os
 import signal
+import subprocess
 import sys
 import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from merbench.host.guarded_imports import import_plugin
 
@@ -129,6 +132,37 @@ def test_an_import_leaves_the_interpreter_as_it_was(entry):
         sys.setprofile(before)
     assert sys.getrecursionlimit() == depth and set(path) < set(sys.path)
     assert os.umask(mask) == mask
+
+
+def test_an_import_leaves_torch_and_numpy_computing_as_they_did(entry):
+    before = np.geterr()
+    import_plugin(
+        entry(
+            "import numpy, torch\ntorch.set_default_dtype(torch.float64)\n"
+            "torch.set_grad_enabled(False)\nnumpy.seterr(all='raise')"
+        )
+    )
+    assert torch.get_default_dtype() == torch.float32 and torch.is_grad_enabled()
+    assert np.geterr() == before
+
+
+def test_a_plugin_that_imports_them_first_leaves_their_own_settings(entry):
+    program = (
+        "from importlib.metadata import EntryPoint; import sys\n"
+        "from merbench.host.guarded_imports import import_plugin\n"
+        f"sys.path.insert(0, {str(Path(entry('').load().__file__).parent)!r})\n"
+        "assert 'numpy' not in sys.modules\n"
+        "import_plugin(EntryPoint('odd', 'odd_hooks', 'merbench'))\n"
+        "import numpy; assert numpy.geterr()['over'] == 'warn'"
+    )
+    entry("import numpy\nnumpy.seterr(all='raise')")
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("value", ["", "a.b:c:d"])
+def test_an_entry_point_that_names_no_module_is_told(value):
+    with pytest.raises(ValueError, match="is not of the form MODULE or MODULE:NAME"):
+        import_plugin(EntryPoint("odd", value, "merbench"))
 
 
 @pytest.fixture
