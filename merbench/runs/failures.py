@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from merbench.api import MerbenchError
 from merbench.engine.model.contract import fault
 from merbench.engine.plan.plan import Plan
@@ -28,6 +33,22 @@ def reason_of(error: Exception, plan: Plan) -> str:
 def is_recorded(error: Exception, plan: Plan) -> bool:
     """True for what becomes a failed run; False for what is raised further."""
     return bool(reason_of(error, plan))
+
+
+@contextmanager
+def exits_raise(plan: Plan) -> Iterator[None]:
+    """A part that ends the program, as if all had been made, raises RuntimeError. SystemExit from
+    elsewhere, as of a signal's handler amid a part, is left alone.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        modules = (sys.modules.get(part.factory.__module__) for part in plan.parts.values())
+        if frame.f_code.co_filename not in {getattr(m, "__file__", None) for m in modules}:
+            raise
+        ended = RuntimeError(f"it ends the program (SystemExit: {error.code})")
+        raise ended.with_traceback(error.__traceback__) from None
 
 
 def message(error: Exception | str, plan: Plan, machine: Machine) -> str:

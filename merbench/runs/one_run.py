@@ -22,7 +22,7 @@ from merbench.results.store.claims import Claim, Claims
 from merbench.runs.cost import cost_of
 from merbench.runs.draft_record import Draft
 from merbench.runs.events import epoch_done, epochs_of, run_started
-from merbench.runs.failures import is_recorded
+from merbench.runs.failures import exits_raise, is_recorded
 from merbench.runs.runs_of_a_plan import Work
 from merbench.runs.scoring import score
 
@@ -74,15 +74,16 @@ def _train(work: Work, seed: int, split: Split, watch: Watch, notes: Sequence[st
         watch(epoch_done(plan, run_id, seed, split.fold, entry))
 
     try:
-        problem = build_problem(work, fold, seed, watch)
-        try:
-            fitted = learn(plan, problem, fold, seed, watch_epoch, checkpoint)
-        except StartAnewError:
+        with exits_raise(plan):
             problem = build_problem(work, fold, seed, watch)
-            fitted = learn(plan, problem, fold, seed, watch_epoch, checkpoint)
-        seconds = time.perf_counter() - clock + checkpoint.spent
-        draft = draft.with_training(fold.opened, [*notes, *notes_of(work, problem, fitted)])
-        record = score_and_store(work, problem, fitted, fold, seconds, draft)
+            try:
+                fitted = learn(plan, problem, fold, seed, watch_epoch, checkpoint)
+            except StartAnewError:
+                problem = build_problem(work, fold, seed, watch)
+                fitted = learn(plan, problem, fold, seed, watch_epoch, checkpoint)
+            seconds = time.perf_counter() - clock + checkpoint.spent
+            draft = draft.with_training(fold.opened, [*notes, *notes_of(work, problem, fitted)])
+            record = score_and_store(work, problem, fitted, fold, seconds, draft)
     except RequestError:
         raise
     except Exception as error:

@@ -19,7 +19,7 @@ from merbench.engine.training.train import Fitted
 from merbench.results.records.record import Record
 from merbench.results.store.claims import Claims
 from merbench.runs.events import epoch_done, run_started
-from merbench.runs.failures import FAILURES, is_recorded
+from merbench.runs.failures import FAILURES, exits_raise, is_recorded
 from merbench.runs.one_run import build_problem, notes_of, run_one, score_and_store
 from merbench.runs.runs_of_a_plan import STACK, Work
 
@@ -75,15 +75,16 @@ def _train(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -> list
         watch(run_started(plan, run_ids[seed], seed, split.fold))
     problems: list[Problem] = []
     try:
-        problems += [build_problem(work, fold, seed, watch) for seed in stacked]
-        fitted = learn_together(
-            plan,
-            problems,
-            fold,
-            stacked,
-            lambda seed, entry: watch(epoch_done(plan, run_ids[seed], seed, split.fold, entry)),
-            checkpoint,
-        )
+        with exits_raise(plan):
+            problems += [build_problem(work, fold, seed, watch) for seed in stacked]
+            fitted = learn_together(
+                plan,
+                problems,
+                fold,
+                stacked,
+                lambda seed, entry: watch(epoch_done(plan, run_ids[seed], seed, split.fold, entry)),
+                checkpoint,
+            )
     except (RequestError, StartAnewError):
         raise
     except Exception as error:

@@ -13,7 +13,7 @@ import numpy as np
 from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from merbench.api import RequestError, RunError, Split
+from merbench.api import MerbenchError, RequestError, RunError, Split
 from merbench.api.events import TrialDone, TrialEpoch, Watch
 from merbench.engine.build import build
 from merbench.engine.learn import learn
@@ -22,7 +22,7 @@ from merbench.engine.rows.encode import with_cached
 from merbench.engine.rows.splits import Fold
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.runs.events import epoch_done, epochs_of
-from merbench.runs.failures import reason_of
+from merbench.runs.failures import exits_raise, reason_of
 from merbench.runs.machine import Machine
 from merbench.runs.scoring import score_valid
 from merbench.tuning.journal import written_together
@@ -59,7 +59,8 @@ class Measurer:
         value, state, error = None, TrialState.FAIL, ""
         marks: dict[str, Any] = {}
         try:
-            value = self._value(trial, may_prune=not are_defaults)
+            with exits_raise(self.plan):
+                value = self._value(trial, may_prune=not are_defaults)
             state = TrialState.COMPLETE
         except TrialPruned:
             state = TrialState.PRUNED
@@ -125,12 +126,20 @@ class Measurer:
 
 
 def check_buildable(plan: Plan, machine: Machine) -> None:
-    """RequestError where the settings of ``plan`` cannot be built: known before a search is made
-    anywhere.
+    """RequestError where the settings of ``plan`` cannot be built, RunError where a part fails:
+    known before a search is made anywhere.
     """
     if machine.cache:
         plan = with_cached(plan, machine.cache, machine.device)
-    build(plan, _folds_without_test(plan)[0], FIRST_TUNING_SEED, machine.device)
+    try:
+        with exits_raise(plan):
+            build(plan, _folds_without_test(plan)[0], FIRST_TUNING_SEED, machine.device)
+    except MerbenchError:
+        raise
+    except Exception as error:
+        if reason := reason_of(error, plan):
+            raise RunError(f"the default settings cannot be built: {reason}") from error
+        raise
 
 
 class _EpochReport:

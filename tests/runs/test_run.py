@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -228,3 +230,21 @@ def test_what_a_part_raises_is_a_failed_run_and_what_merbench_raises_is_not():
     )
     assert told(lambda: {}["gates"]) == ""
     assert told(lambda: int("x")).startswith("ValueError: invalid literal")
+
+
+def test_a_part_that_ends_the_program_fails_its_run_and_a_signals_handler_ends_it(
+    make, store, monkeypatch
+):
+    from merbench_baselines.fusions import late_dnn
+
+    def leave(*_):
+        sys.exit(0)
+
+    plan, corpus = make()
+    own = types.FunctionType(leave.__code__.replace(co_filename=late_dnn.__file__), globals())
+    monkeypatch.setattr(late_dnn.LateFusionDNN, "forward", own)
+    (record,) = run(plan, corpus, [0], store, MACHINE)
+    assert record.status == "failed" and "it ends the program (SystemExit: 0)" in record.error
+    monkeypatch.setattr(late_dnn.LateFusionDNN, "forward", leave)
+    with pytest.raises(SystemExit):
+        run(plan, corpus, [1], store, MACHINE)

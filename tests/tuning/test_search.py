@@ -307,6 +307,17 @@ def test_the_test_rows_are_never_read(ask, store, tmp_path, protocol):
     assert dataclasses.replace(blind, seconds=sound.seconds) == sound
 
 
+def test_a_part_that_fails_with_the_default_settings_is_told_before_the_search(ask, monkeypatch):
+    from merbench_baselines.fusions import late_dnn
+
+    def broken(self, *_):
+        raise KeyError("gates")
+
+    monkeypatch.setattr(late_dnn.LateFusionDNN, "__init__", broken)
+    with pytest.raises(RunError, match=r"cannot be built: fusion late-dnn .*KeyError: 'gates'"):
+        module.check_buildable(ask()[1], MACHINE)
+
+
 def test_what_fails_is_recorded_and_the_search_goes_on(ask, search, store, monkeypatch):
     sound, count = module.learn, iter(range(99))
 
