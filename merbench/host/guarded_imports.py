@@ -26,7 +26,7 @@ class ImportTimeout(BaseException):
 
 def import_plugin(entry: EntryPoint, seconds: float | None = SECONDS) -> tuple[Any, str]:
     """``(module, output)``: what the entry point names, and what its import printed."""
-    if not entry.pattern.match(entry.value):
+    if not EntryPoint.pattern.match(entry.value):
         raise ValueError(
             f"its entry point {entry.value!r} is not of the form MODULE or MODULE:NAME"
         )

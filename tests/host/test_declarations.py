@@ -175,7 +175,7 @@ def install_here(monkeypatch, declare, commands=False, distribution="odd-dist"):
     setattr(module, hook, hookimpl(declare))
     dist = SimpleNamespace(name=distribution, version="0")
     entry = SimpleNamespace(
-        name="odd", dist=dist, load=lambda: module, module="odd", group="merbench"
+        name="odd", value="odd", dist=dist, load=lambda: module, module="odd", group="merbench"
     )
     monkeypatch.setattr(discovery, "entry_points", lambda group: [entry])
 
