@@ -57,7 +57,7 @@ def folders(homes: Sequence[Path]) -> list[Path]:
 
 
 def shown_homes(homes: Sequence[Path]) -> str:
-    """Where was looked; what cannot hold a data set is told."""
+    """The folders, for a sentence; what is no folder is marked."""
     return ", ".join(
         str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes
     )

@@ -36,7 +36,7 @@ from merbench.tuning.shared_search import (
     SearchResult,
     SharedSearch,
     join,
-    lost_storage_told,
+    loss_of_storage_reported,
 )
 from merbench.tuning.trial import Measurer, TrialLostError
 from merbench.tuning.worker import Worker
@@ -67,7 +67,7 @@ def tune(
     another is recorded and does not. ``patience``: see ``Worker``. RequestError where the default
     settings cannot be built or the storage cannot be used, RunError where every trial failed.
     """
-    with lost_storage_told(store, config):
+    with loss_of_storage_reported(store, config):
         search = join(request, plan, store, config)
         _Searcher(search, plan, machine, watch, patience).work()
         return search.result()

@@ -184,7 +184,7 @@ def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> Sh
 
 
 @contextmanager
-def lost_storage_told(store: Store, config: SearchConfig) -> Iterator[None]:
+def loss_of_storage_reported(store: Store, config: SearchConfig) -> Iterator[None]:
     """What a search's storage raises in the block ends it with a sentence."""
     try:
         _require_storage(store, config)

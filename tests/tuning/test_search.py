@@ -21,7 +21,7 @@ from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.testing import tiny
 from merbench.tuning.search import tune
 from merbench.tuning.search_space import fixed_by, settle, space_of
-from merbench.tuning.shared_search import SearchConfig, SearchResult, join, lost_storage_told
+from merbench.tuning.shared_search import SearchConfig, SearchResult, join, loss_of_storage_reported
 from tests.tiny_runs import MACHINE, in_folds
 
 TUNED = ("text-only", "late-fusion-dnn", "tfn", "lmf", "mult", "early-fusion-lstm", "merclip")
@@ -189,7 +189,7 @@ def test_who_looks_on_at_a_search_is_told_too_that_its_store_is_another_folder(a
     config = SearchConfig(4)
     with (
         pytest.raises(RequestError, match="no longer the folder it was"),
-        lost_storage_told(store, config),
+        loss_of_storage_reported(store, config),
     ):
         joined = join(*ask(), store, config)
         store.root.rename(store.root.with_name("away"))

@@ -104,7 +104,7 @@ def command(
     """
     from merbench.terminal.tune_progress import TuneProgress
     from merbench.tuning.search import tune
-    from merbench.tuning.shared_search import SearchConfig, join, lost_storage_told
+    from merbench.tuning.shared_search import SearchConfig, join, loss_of_storage_reported
     from merbench.tuning.trial import check_buildable
 
     if worker:
@@ -121,7 +121,7 @@ def command(
         if options.jobs == 1:
             tuned = tune(options.request, plan, bench.store, bench.machine, search, progress)
         else:
-            with lost_storage_told(bench.store, search):
+            with loss_of_storage_reported(bench.store, search):
                 joined = join(options.request, plan, bench.store, search)
                 tuned = _by_helpers(joined, options.jobs, bench.machine.threads, progress)
     if worker:

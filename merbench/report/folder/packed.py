@@ -92,8 +92,8 @@ def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dic
 def _in_order(
     shared: Mapping[str, Any], rest: Sequence[Mapping[str, Any]], whole: Sequence[Mapping[str, Any]]
 ) -> bool:
-    """Whether merging gives the keys in their order again: pages of what was read are those of what
-    was written.
+    """True if merging restores the order of the keys, so that pages drawn from what was read equal
+    those drawn from what was written.
     """
     pairs = zip(rest, whole, strict=True)
     return all(list(_merged(shared, own)) == list(value) for own, value in pairs)
