@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from merbench.bench.options import RunOptions
     from merbench.host.catalog import Catalog
 
+COLLECTED = gc.get_threshold()
+"""Python's own, before ``program`` raised it."""
+
 
 class Session:
     """``disabled``: plugins left out by ``--no-plugin``."""
@@ -53,7 +56,9 @@ class Session:
 
         homes = self.homes(options.data)
         bench = Bench(self.catalog, homes, options, say_note, RunProgress, self.disabled)
-        gc.freeze()  # what was imported lives to the end: the collector need not go through it
+        # What was imported is passed over from now on; what training leaves is collected as usual.
+        gc.freeze()
+        gc.set_threshold(*COLLECTED)
         return bench
 
     def lexicon(self, names: tuple[str, ...], data: Path | None) -> Lexicon | None:

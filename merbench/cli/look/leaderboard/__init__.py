@@ -4,7 +4,6 @@ and extend a folder of boards.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,9 +99,6 @@ def command(
              merbench leaderboard build --store runs --out boards
     """
     _refuse_without_effect(typed(ctx), ctx.invoked_subcommand, form)
-    # Thousands of records live to the end, and the collector went through them again and again: a
-    # sixth of the time of verify.
-    gc.set_threshold(50_000, 10, 10)
     if ctx.invoked_subcommand:
         return
     session: Session = ctx.obj

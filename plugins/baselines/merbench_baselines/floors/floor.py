@@ -4,7 +4,8 @@ least squares.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
 import torch
@@ -62,7 +63,16 @@ class Strengths(Config):
 
 def whole(view: SplitView) -> Batch:
     """The targets of a split as one batch (without inputs)."""
-    batches = list(view.batches())
+    return joined([without_inputs(batch) for batch in view.batches()])
+
+
+def without_inputs(batch: Batch) -> Batch:
+    """What need not be kept of a batch that was read, the larger part, is left out."""
+    return replace(batch, inputs={})
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """The targets of all, as one batch."""
     known = None if batches[0].known is None else torch.cat([b.known for b in batches])
     return Batch(
         torch.cat([b.ids_B for b in batches]), {}, torch.cat([b.target for b in batches]), known

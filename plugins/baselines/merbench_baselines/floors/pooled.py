@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Batch, SplitView, masked_max, masked_mean
-from merbench_baselines.floors.floor import Floor
+from merbench_baselines.floors.floor import Floor, joined, without_inputs
 
 WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
 """Of a modality's columns beside the first modality's, whose weight is 1."""
@@ -17,13 +17,16 @@ WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 class Standardised(NamedTuple):
     """Train ``x_NP`` and valid ``v_NP`` rows (float64), less ``mean_P``, over ``deviation_P`` of
-    the train rows; the deviation of a column that is constant there is infinite.
+    the train rows; the deviation of a column that is constant there is infinite. ``train`` and
+    ``valid``: their targets.
     """
 
     x_NP: Tensor
     v_NP: Tensor
     mean_P: Tensor
     deviation_P: Tensor
+    train: Batch
+    valid: Batch
 
 
 class Fitted(Protocol):
@@ -55,17 +58,28 @@ class PooledFloor(Floor):
         return torch.cat(columns, 1)
 
     def standardised(self, train: SplitView, valid: SplitView) -> Standardised:
-        x_NP, v_NP = (
-            torch.cat([self.inputs(b) for b in view.batches()]).double() for view in (train, valid)
-        )
+        (x_NP, train_rows), (v_NP, valid_rows) = map(self._read, (train, valid))
         mean_P = x_NP.mean(0)
         deviation_P = x_NP.std(0, correction=0)
         deviation_P = torch.where(
             deviation_P > 1e-6 * mean_P.abs().clamp(min=1e-6), deviation_P, torch.inf
         )  # a constant says nothing
         return Standardised(
-            (x_NP - mean_P) / deviation_P, (v_NP - mean_P) / deviation_P, mean_P, deviation_P
+            (x_NP - mean_P) / deviation_P,
+            (v_NP - mean_P) / deviation_P,
+            mean_P,
+            deviation_P,
+            train_rows,
+            valid_rows,
         )
+
+    def _read(self, view: SplitView) -> tuple[Tensor, Batch]:
+        """[N, P] float64, and the targets: every row is read once."""
+        columns, batches = [], []
+        for batch in view.batches():
+            columns.append(self.inputs(batch))
+            batches.append(without_inputs(batch))
+        return torch.cat(columns).double(), joined(batches)
 
     def best_weighted(self, fit: Callable[[Tensor], F], device: torch.device) -> F:
         """The fit with the lowest loss. ``fit`` is called with a weight for every column: 1 for the

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import LATER, Batch, Output, SplitView
-from merbench_baselines.floors.floor import Strengths, choose, goals, logits_of, ridge, whole
+from merbench_baselines.floors.floor import Strengths, choose, goals, logits_of, ridge
 from merbench_baselines.floors.pooled import PooledFloor, Standardised
 
 
@@ -41,8 +41,8 @@ class Ridge(PooledFloor):
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:
         columns = self.standardised(train, valid)
-        y_NC, valid_rows = goals(whole(train), self.space), whole(valid)
-        fit = partial(self._weighted, columns, y_NC, valid_rows)
+        y_NC = goals(columns.train, self.space)
+        fit = partial(self._weighted, columns, y_NC)
         if self.config.weigh_modalities:
             best = self.best_weighted(fit, columns.x_NP.device)
         else:
@@ -54,9 +54,7 @@ class Ridge(PooledFloor):
             scale=torch.tensor(best.scale),
         )
 
-    def _weighted(
-        self, columns: Standardised, y_NC: Tensor, valid_rows: Batch, weight_P: Tensor
-    ) -> RidgeFit:
+    def _weighted(self, columns: Standardised, y_NC: Tensor, weight_P: Tensor) -> RidgeFit:
         x_NP, v_NP = columns.x_NP * weight_P, columns.v_NP * weight_P
         bias_C = y_NC.mean(0)
         alphas = self.config.grid().to(x_NP.device)
@@ -64,7 +62,7 @@ class Ridge(PooledFloor):
             weight_APC = ridge(x_NP.T @ x_NP, x_NP.T @ (y_NC - bias_C), alphas)
         else:
             weight_APC = x_NP.T @ ridge(x_NP @ x_NP.T, y_NC - bias_C, alphas)
-        chosen = choose(v_NP @ weight_APC + bias_C, valid_rows, self.space)
+        chosen = choose(v_NP @ weight_APC + bias_C, columns.valid, self.space)
         weight_PC = weight_P[:, None] * weight_APC[chosen.which]
         return RidgeFit(chosen.loss, weight_PC, chosen.scale)
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from merbench.api import Batch, Config, Output, RequestError, SplitView
-from merbench_baselines.floors.floor import choose, goals, logits_of, whole
+from merbench_baselines.floors.floor import choose, goals, logits_of
 from merbench_baselines.floors.pooled import PooledFloor, Standardised
 
 
@@ -61,7 +61,7 @@ class Svr(PooledFloor):
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:
         columns = self.standardised(train, valid)
-        fit = partial(self._weighted, columns, whole(train), whole(valid))
+        fit = partial(self._weighted, columns)
         if self.config.weigh_modalities:
             best = self.best_weighted(fit, columns.x_NP.device)
         else:
@@ -76,16 +76,14 @@ class Svr(PooledFloor):
             scale=torch.tensor(best.scale),
         )
 
-    def _weighted(
-        self, columns: Standardised, rows: Batch, valid_rows: Batch, weight_P: Tensor
-    ) -> SvrFit:
+    def _weighted(self, columns: Standardised, weight_P: Tensor) -> SvrFit:
         varying = columns.deviation_P.isfinite() & (weight_P > 0)
         weight_P = weight_P / max(1, int(varying.sum())) ** 0.5
         x_NP, v_NP = columns.x_NP * weight_P, columns.v_NP * weight_P
         kernel_NN, valid_kernel_MN = _kernel(x_NP, x_NP), _kernel(v_NP, x_NP)
-        fits = [self._regressions(kernel_NN, rows, c) for c in self.config.penalties]
+        fits = [self._regressions(kernel_NN, columns.train, c) for c in self.config.penalties]
         values_AMC = torch.stack([valid_kernel_MN @ dual_NC + bias_C for dual_NC, bias_C in fits])
-        chosen = choose(values_AMC, valid_rows, self.space)
+        chosen = choose(values_AMC, columns.valid, self.space)
         return SvrFit(chosen.loss, chosen.scale, weight_P, *fits[chosen.which])
 
     def _regressions(self, kernel_NN: Tensor, rows: Batch, penalty: float) -> tuple[Tensor, Tensor]:
