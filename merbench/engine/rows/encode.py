@@ -31,6 +31,7 @@ from merbench.data.encoder_cache.filling import Filling
 from merbench.data.streams.content_hash import Known, row_contents
 from merbench.engine.plan.plan import Part, Plan
 from merbench.engine.rows import encode_by_length
+from merbench.engine.rows.freed_memory import keep_freed_memory
 from merbench.engine.rows.splits import Fold, rows_of
 
 
@@ -140,6 +141,8 @@ def _encode_into(
     with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
         if cache.find(about.key) is not None:
             return
+        if device.type == "cpu":
+            keep_freed_memory()
         fold = Fold({modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon)
         encoder = part.factory(part.config, fold.context, stream.spec).to(device).eval()
         prepared = encoder.prepare(rows_of(stream, order, None))
