@@ -281,6 +281,7 @@ def test_an_audit_has_the_findings_of_the_command(merbench_command):
     result = merbench.audit(SAMPLE)
     done = loads(merbench_command("data", "audit", SAMPLE, "--json", check=True).stdout)
     assert result.to_pandas().to_dict("records") == done["findings"]
+    assert result == result and result != merbench.audit(SAMPLE)
     with pytest.raises(merbench.RequestError, match="nowhere"):
         merbench.audit("nowhere")
 

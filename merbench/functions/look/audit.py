@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from merbench.data.audit.audit import Audit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # summaries hold arrays, which have no one truth
 class AuditResult:
     """``audit``: labels by split, streams and findings, with the numbers behind them."""
 

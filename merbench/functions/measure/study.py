@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from merbench.study.status import CellStatus
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # cells hold arrays, which have no one truth
 class StudyStatus:
     """``cells``: one a model or ablation and track. ``seconds_left``: None where no run is done
     from which it could be estimated. ``elsewhere``: runs of this call whose records went into
