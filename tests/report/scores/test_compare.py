@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from merbench.api import MetricDef, RequestError
+from merbench.report.scores import compare
 from merbench.report.scores.calibration import calibration
 from merbench.report.scores.compare import (
     Side,
@@ -61,6 +62,17 @@ def test_sides_are_rows_or_runs_of_one_spec(sides):
     assert list(side(board, source, f"{runs[2].run_id}, {runs[4].run_id}").seeds) == [2, 4]
     with pytest.raises(RequestError, match="several specs"):
         side(board, source, f"{runs[0].run_id},{board.entries[1].records[0].run_id}")
+
+
+def test_a_row_without_a_whole_seed_is_named_with_what_brings_one(sides, monkeypatch):
+    """As a run that was stopped between folds leaves it."""
+    board, source = sides
+    rows = {"a": Side({}), "b": Side({0: None})}
+    monkeypatch.setattr(compare, "side", lambda board, source, name: rows[name])
+    with pytest.raises(
+        RequestError, match="^a has no seed that is finished; the same merbench run"
+    ):
+        sides_of_one_track([board], source, ("a", "b"), "")
 
 
 def test_a_row_is_not_compared_with_itself(sides):
