@@ -70,7 +70,7 @@ def test_a_row_without_a_whole_seed_is_named_with_what_brings_one(sides, monkeyp
     rows = {"a": Side({}), "b": Side({0: None})}
     monkeypatch.setattr(compare, "side", lambda board, source, name: rows[name])
     with pytest.raises(
-        RequestError, match="^a has no seed that is finished; the same merbench run"
+        RequestError, match=r"^a has no seed that is finished; the same merbench run"
     ):
         sides_of_one_track([board], source, ("a", "b"), "")
 
