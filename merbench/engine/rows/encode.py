@@ -8,6 +8,7 @@ from rows is never kept.
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from merbench.data.encoder_cache.filling import Filling
 from merbench.data.streams.content_hash import Known, row_contents
 from merbench.engine.plan.plan import Part, Plan
 from merbench.engine.rows import encode_by_length
-from merbench.engine.rows.freed_memory import keep_freed_memory
+from merbench.engine.rows.freed_memory import freed_memory_kept
 from merbench.engine.rows.splits import Fold, rows_of
 
 
@@ -141,12 +142,11 @@ def _encode_into(
     with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
         if cache.find(about.key) is not None:
             return
-        if device.type == "cpu":
-            keep_freed_memory()
         fold = Fold({modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon)
         encoder = part.factory(part.config, fold.context, stream.spec).to(device).eval()
         prepared = encoder.prepare(rows_of(stream, order, None))
-        _fill(filling, encoder, prepared, device, label, watch)
+        with freed_memory_kept() if device.type == "cpu" else nullcontext():
+            _fill(filling, encoder, prepared, device, label, watch)
         filling.finish(
             measured=encoder.measured,
             dataset=plan.spec.dataset,
