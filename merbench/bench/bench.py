@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,28 +117,33 @@ class Bench:
             )
             seeds = seeds[:1]
         n_runs = len(seeds) * len(plan.protocol.splits)
-        with self._progress(n_runs, name or label(plan)) as progress:
-            watch = all_of(progress, *self.loggers)
-            try:
-                records = run(
-                    plan,
-                    corpus or self.corpus,
-                    seeds,
-                    self.store,
-                    self.machine,
-                    force=self.options.force if force is None else force,
-                    keep_weights=self.options.weights,
-                    jobs=self.options.jobs,
-                    tuned_by=tuned_by,
-                    watch=watch,
-                )
-            finally:
-                for logger in self.loggers:
-                    logger.close()
-        for warning in self.store.warnings:
-            self._watch(Note(sentence=warning, warning=True))
-        self.store.warnings.clear()
-        return records
+        with self._until_the_end(), self._progress(n_runs, name or label(plan)) as progress:
+            return run(
+                plan,
+                corpus or self.corpus,
+                seeds,
+                self.store,
+                self.machine,
+                force=self.options.force if force is None else force,
+                keep_weights=self.options.weights,
+                jobs=self.options.jobs,
+                tuned_by=tuned_by,
+                watch=all_of(progress, *self.loggers),
+            )
+
+    @contextmanager
+    def _until_the_end(self) -> Iterator[None]:
+        """However the block ends, by an interrupt too, loggers are closed, and what the store warns
+        of is told: a file that was set aside is not met again.
+        """
+        try:
+            yield
+        finally:
+            for logger in self.loggers:
+                logger.close()
+            for warning in self.store.warnings:
+                self._watch(Note(sentence=warning, warning=True))
+            self.store.warnings.clear()
 
     def to_make(self, plan: Plan, seeds: Sequence[int]) -> int:
         """How many of the runs the store lacks."""

@@ -277,6 +277,17 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     assert (tmp_path / "quickstart-runs/runs").is_dir()
 
 
+def test_what_was_set_aside_is_told_of_a_run_that_is_interrupted_too(tmp_path, monkeypatch, capfd):
+    def interrupted(plan, corpus, seeds, store, *rest, **keywords):
+        store.warnings.append("a checkpoint is damaged")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("merbench.runs.run.run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        merbench.run("ridge", SAMPLE, store=tmp_path)
+    assert "warning: a checkpoint is damaged" in capfd.readouterr().err
+
+
 def test_an_audit_has_the_findings_of_the_command(merbench_command):
     result = merbench.audit(SAMPLE)
     done = loads(merbench_command("data", "audit", SAMPLE, "--json", check=True).stdout)
