@@ -1,0 +1,107 @@
+"""What a search may change of a model: ranges that hold the defaults, and no more than is free."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from merbench.api import Recipe, RequestError, Tune
+from merbench.engine.plan.settings import SINGLE
+from merbench.engine.resolve import resolve
+from merbench.testing import tiny
+from merbench.tuning.search_space import fixed_by, settle, space_of
+from tests.tiny_runs import MACHINE, in_folds
+
+TUNED = ("text-only", "late-fusion-dnn", "tfn", "lmf", "mult", "early-fusion-lstm", "merclip")
+
+
+@pytest.mark.parametrize("model", TUNED)
+def test_every_recipe_has_a_space_and_any_corner_of_it_builds(ask, model):
+    from merbench.engine.build import build
+    from merbench.engine.rows.splits import Fold
+
+    plan = ask(model, settings={})[1]
+    space = space_of(plan, set())
+    assert {"train.lr", "train.weight_decay", "train.batch_size"} < set(
+        space.ranges
+    ) and math.isinf(space.size)
+    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+    draw = np.random.default_rng(0)
+    for _ in range(6):
+        corner = {}
+        for name, r in space.ranges.items():
+            ends = r.choices if isinstance(r, CategoricalDistribution) else (r.low, r.high)
+            corner[name] = ends[draw.integers(len(ends))]
+        build(settle(plan, corner), fold, 0, MACHINE.device)
+
+
+def test_settling_is_resolving_with_the_settings_on_top(ask, catalog):
+    request, plan = ask("merclip", settings={})
+    settings = {
+        "fusion.width": 32,
+        "encoder.audio.heads": 2,
+        "train.lr": 3e-4,
+        "objective.task.soft_weight": 0.5,
+    }
+    again = resolve(
+        dataclasses.replace(request, settings=settings), catalog, in_folds(tiny.corpus()), None
+    )
+    assert settle(plan, settings).spec == again.spec
+    with pytest.raises(RequestError, match=r"train.lr=-1"):
+        settle(plan, {"train.lr": -1.0})
+
+
+def test_ranges_become_distributions_that_hold_the_default(ask):
+    space = space_of(ask("lmf", settings={})[1], set())
+    assert space.ranges["fusion.rank"] == IntDistribution(1, 16, log=True)
+    assert space.ranges["train.lr"] == FloatDistribution(1e-5, 1e-2, log=True)
+    assert space.ranges["train.batch_size"] == CategoricalDistribution((16, 32, 64, 128))
+    far = space_of(
+        ask("lmf", settings={"train.lr": 0.5, "train.batch_size": 7, "fusion.rank": 40})[1], set()
+    )
+    assert (
+        far.ranges["train.lr"].high == 0.5
+        and 7 in far.ranges["train.batch_size"].choices
+        and far.ranges["fusion.rank"].high == 40
+    )
+
+
+def test_what_the_user_or_an_ablation_sets_is_not_searched(ask):
+    request, plan = ask("lmf", settings={"train.lr": 1e-3}, ablations=("rank-1",))
+    free = set(space_of(plan, fixed_by(plan, request)).ranges)
+    assert {"train.lr", "fusion.rank"} & free == set() and "fusion.width" in free
+    request, plan = ask("merclip", settings={"encoder.width": 32})
+    free = space_of(plan, fixed_by(plan, request)).ranges
+    assert (
+        "encoder.audio.width" not in free
+        and "encoder.video.width" not in free
+        and "encoder.audio.heads" in free
+    )
+
+
+def test_a_recipe_speaks_before_its_parts_and_a_missing_modality_is_not_searched(ask):
+    free = space_of(ask("merclip", settings={})[1], set()).ranges
+    assert "objective.task.soft_weight" in free and "head.prediction" not in free
+    assert (
+        "objective.task.soft_weight" not in space_of(ask("text-only", settings={})[1], set()).ranges
+    )
+    pair = space_of(ask("mult", settings={}, modalities=("text", "audio"))[1], set()).ranges
+    assert "fusion.kernel_audio" in pair and not [name for name in pair if "video" in name]
+
+
+def test_built_in_search_ranges_name_fields_that_exist(catalog):
+    for name in TUNED:
+        recipe: Recipe = catalog.recipe(name)
+        for key, mark in recipe.search.items():
+            slot, _, field = key.rpartition(".")
+            kind, part = (
+                (slot.partition(".")[0], slot.partition(".")[2])
+                if slot not in SINGLE
+                else (slot, getattr(recipe, slot))
+            )
+            config = catalog.load(catalog.component(kind.replace("_", "-"), part)).Config
+            assert field in config.model_fields and (mark is None or isinstance(mark, Tune))
