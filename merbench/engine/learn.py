@@ -5,10 +5,12 @@ alone or with other seeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from merbench.api import RunError
 from merbench.engine.build import Problem
+from merbench.engine.freed_memory import TRAINING, freed_memory_kept
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.checkpoint import Checkpoint
@@ -31,17 +33,19 @@ def learn(
     if plan.recipe.closed_form:
         problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
         return Fitted()
-    return fit(
-        problem.model,
-        problem.objectives,
-        problem.train,
-        problem.valid,
-        views=problem.views,
-        seed=seed,
-        watch=watch,
-        checkpoint=checkpoint,
-        **_how(plan, fold),
-    )
+    on_cpu = problem.train.device.type == "cpu"
+    with freed_memory_kept(TRAINING) if on_cpu else nullcontext():
+        return fit(
+            problem.model,
+            problem.objectives,
+            problem.train,
+            problem.valid,
+            views=problem.views,
+            seed=seed,
+            watch=watch,
+            checkpoint=checkpoint,
+            **_how(plan, fold),
+        )
 
 
 def learn_together(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from merbench.api import Component, Recipe, hookimpl
 from merbench_baselines.declare import part
 from merbench_baselines.disentangled import declarations as disentangled
+from merbench_baselines.ensemble import declarations as ensemble
 from merbench_baselines.experts import declarations as experts
 from merbench_baselines.floors import declarations as floors
 from merbench_baselines.fusions import declarations as fusions
@@ -21,6 +22,7 @@ from merbench_baselines.views import declarations as views
 FAMILIES = (
     floors,
     fusions,
+    ensemble,
     memory,
     disentangled,
     unimodal,

@@ -112,6 +112,8 @@ def test_settings_of_recipes_and_ablations_name_fields_that_hold_them(recipe):
         for name in view.transforms:
             config = CATALOG.load(CATALOG.component("view", name)).Config
             slots[f"view.{view.name}.{name}"] = config
+    # A stage's are the train settings and its epochs, which these have too.
+    slots |= {f"stage.{stage.name}": TrainConfig for stage in recipe.stages}
     published = (recipe.settings, *(case.settings for case in recipe.cases))
     for settings in (*published, *(a.settings for a in recipe.ablations)):
         for key, value in settings.items():
