@@ -15,6 +15,7 @@ from merbench.data.encoder_cache.cache import Cache, cache_home
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.encode import with_cached
 from merbench.engine.rows.missing import takes_steps
+from merbench.runs.waiting_threads import MOST_THREADS
 
 Determinism = Literal["prefer", "strict", "off"]
 """``prefer``: deterministic kernels where torch has them. ``strict``: an operation that has none
@@ -61,7 +62,7 @@ class Machine:
         cache = Cache(cache_home(os.environ))
         machine = cls(
             torch.device(kind),
-            threads or max(1, min(4, torch.get_num_threads() // jobs)),
+            threads or max(1, min(MOST_THREADS, torch.get_num_threads() // jobs)),
             determinism,
             cache,
         )

@@ -11,7 +11,22 @@ from typing import Any
 
 import torch
 
+
+def without_verbose(kind: type) -> Any:
+    """``kind``, made without its argument of that name."""
+
+    class Quiet(kind):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any, verbose: bool = False, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+
+    return Quiet
+
+
 torch.set_num_threads(1)
+# MMIM names an argument that torch has no longer.
+torch.optim.lr_scheduler.ReduceLROnPlateau = without_verbose(  # type: ignore[misc]
+    torch.optim.lr_scheduler.ReduceLROnPlateau
+)
 # Refused where there is no card, and MMSA asks always.
 torch.cuda.set_device = lambda device: None  # type: ignore[assignment]
 
