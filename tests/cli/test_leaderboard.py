@@ -4,6 +4,7 @@ is trained.
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -283,6 +284,25 @@ def test_what_was_printed_for_another_track_is_refused(merbench, tmp_path, store
         and "--extra extra.json is of no track" in result.stderr
         and not (tmp_path / "boards").exists()
     )
+
+
+def test_what_was_printed_for_a_track_stays_on_its_board_until_it_is_printed_again(
+    merbench, tmp_path, store
+):
+    track = record(0, 0.5, spec("two", dataset="there"))[0].track.model_dump(mode="json")
+
+    def build(*words, **printed):
+        if printed:
+            result = {"labels": {}, "test": [], "track": track, **printed}
+            (tmp_path / "extra.json").write_text(json.dumps(result))
+        merbench("leaderboard", "build", "--out", "boards", *words, check=True)
+        (path,) = (tmp_path / "boards").glob("*/generalise.json")
+        return json.loads(path.read_text())
+
+    first = build("--extra", "extra.json", test=[{"name": "a"}])
+    assert build() == first
+    second = build("--extra", "extra.json", test=[{"name": "b"}])
+    assert build() == second != first
 
 
 def test_brackets_in_names_are_shown_as_they_are(merbench, tmp_path):

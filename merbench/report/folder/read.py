@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,13 +45,18 @@ def read(path: Path, with_scores: bool = True) -> Folder:
     scores = None
     if with_scores and os.path.lexists(path / "scores.json"):
         scores = _parsed(path / "scores.json", lambda content: _scores(content, records))
-    extras = {
-        name: _parsed(path / f"{name}.json", partial(_extra, name))
-        for name in EXTRAS
-        if os.path.lexists(path / f"{name}.json")
-    }
+    extras = read_extras(path, EXTRAS)
     ordered = tuple(sorted(records, key=lambda record: record.run_id))
     return Folder(path, ordered, ids, predicted, files, scores, extras, corrections=corrections)
+
+
+def read_extras(path: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Those of ``names`` (``EXTRAS``) that lie in a track's folder."""
+    return {
+        name: _parsed(path / f"{name}.json", partial(_extra, name))
+        for name in names
+        if os.path.lexists(path / f"{name}.json")
+    }
 
 
 def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     "extras",
     multiple=True,
     type=NamedPath(exists=True, dir_okay=False),
-    help="What merbench generalise --json or merbench robust --json printed (repeatable).",
+    help="What merbench generalise --json or merbench robust --json printed (repeatable). "
+    "What an earlier build was given stays until another takes its place.",
 )
 @click.option(
     "--unchecked",
@@ -72,6 +73,8 @@ def command(
     from merbench.cli.look.leaderboard.rejected import refuse_rejected, refuse_unexplained
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.joined_train_rows import JOIN
+    from merbench.report.folder.analysis_files import EXTRAS
+    from merbench.report.folder.read import read_extras
     from merbench.report.folder.write import unwritten, write
 
     read = from_store(session, store, dataset, track)
@@ -87,7 +90,11 @@ def command(
         path = folder_of(board)
         refuse_unexplained(path, board)
         planned.append((unwritten(path, board, read.source), board, scores))
-    extras_by_track = _extras(extras, [board.track for _, board, _ in planned])
+    given = _extras(extras, [board.track for _, board, _ in planned])
+    extras_by_track = [
+        read_extras(folder.path, EXTRAS.keys() - new) | new
+        for (folder, _, _), new in zip(planned, given, strict=True)
+    ]
     if not unchecked:
         refuse_rejected(session, [(folder, board) for folder, board, _ in planned])
     written = {}
