@@ -21,6 +21,7 @@ class Draft:
     started: str
     spec: RunSpec
     track: Track
+    also_on: Sequence[Track]
     seed: int
     fold: int | None
     folds: int
@@ -74,4 +75,5 @@ class Draft:
 
     def _fields(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"reads": list(self.reads), "notes": list(self.notes)}
+        lists = ("also_on", "reads", "notes")
+        return values | {name: list(values[name]) for name in lists}

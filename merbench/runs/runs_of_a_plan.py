@@ -82,11 +82,16 @@ class Work:
     def draft(self, seed: int, split: Split) -> Draft:
         plan, machine, fold = self.plan, self.machine, self.fold(split)
         description = describe(str(machine.device), machine.threads, machine.determinism)
+        run_id = self.run_id(seed, split)
+        # A run that is made again stands where it stood, and its settings were searched as before.
+        earlier = self.store.get(run_id) if self.force else None
+        tuned_by = self.tuned_by or (earlier and earlier.tuned_by)
         return Draft(
-            run_id=self.run_id(seed, split),
+            run_id=run_id,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             spec=plan.spec,
             track=plan.track,
+            also_on=[t for t in earlier.tracks if t != plan.track] if earlier else (),
             seed=seed,
             fold=split.fold,
             folds=len(plan.protocol.splits),
@@ -95,7 +100,7 @@ class Work:
             contents=dict(plan.contents),
             source_digest=self.digest,
             caveat=plan.recipe.caveat,
-            tuned_by=None if self.tuned_by is None else dict(self.tuned_by),
+            tuned_by=None if tuned_by is None else dict(tuned_by),
             provenance={**description, "weights": self._sources},
         )
 

@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 import merbench as api
 from merbench.api import RequestError
@@ -169,6 +170,29 @@ def test_pull_and_merge_carry_corrections_and_replace_what_they_correct(built, c
     put(stale, 0.5, spec("tfn"), range(2))
     again = list(merge(stale.root, mine))
     assert [(run.how, run.why) for run in again] == [("there", "the one here supersedes it")] * 2
+
+
+def test_what_supersedes_a_run_comes_with_its_weights_and_stays_on_the_tracks_of_both(
+    built, corrected, tmp_path
+):
+    mine, theirs, boards = (Store(tmp_path / name) for name in ("mine", "theirs", "boards"))
+    list(merge(corrected.root, theirs))
+    here = put(mine, 0.5, spec("tfn"), range(2))
+    elsewhere = here[0].track.model_copy(update={"streams": ["text.words"]})
+    for store in (mine, boards):
+        for run in here:
+            store.put(run, record(run.seed, 0.5, run.spec)[1])
+            store.update(run, None, elsewhere)
+    weights = theirs.root / "weights" / f"{here[0].run_id}.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(save({}))
+    newer = theirs.get(here[0].run_id)
+    list(merge(theirs.root, mine))
+    list(pulled(built.parent, boards, catalog(), lambda name: corpus()))
+    for store in (mine, boards):
+        run = store.get(here[0].run_id)
+        assert run.metrics == newer.metrics and run.also_on == [elsewhere]
+    assert (mine.root / "weights" / weights.name).read_bytes() == weights.read_bytes()
 
 
 def test_a_published_result_changes_only_with_a_reason(built, page, tmp_path):

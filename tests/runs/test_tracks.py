@@ -25,3 +25,18 @@ def test_a_run_that_reads_nothing_of_what_differs_stands_on_every_track(home, tm
     api.run("majority", "tiny", **{**asked, "store": tmp_path / "t"})
     assert [merged.how for merged in merge(tmp_path / "s", Store(tmp_path / "t"))] == ["there"]
     assert next(Store(tmp_path / "t").records()).also_on == record.also_on
+
+
+def test_a_run_made_again_stays_on_its_tracks_and_says_that_its_settings_were_searched(
+    home, tmp_path
+):
+    asked = {"store": tmp_path / "s", "progress": False, "data": home}
+    api.run("majority", "tiny", **asked)
+    store = Store(tmp_path / "s")
+    (record,) = store.records()
+    other = record.track.model_copy(update={"streams": ["text.words"]})
+    before = store.update(record, {"trials": 3, "seconds": 1.0}, other)
+    api.run("majority", "tiny", force=True, **asked)
+    (again,) = store.records()
+    assert (again.track, again.also_on) == (record.track, [other])
+    assert again.tuned_by == before.tuned_by

@@ -73,6 +73,8 @@ def _merged(
         return Merged(name, "there")
     if superseded_by(ours, its_corrections):
         into.put(record, theirs)
+        for track in ours.tracks:
+            record = into.update(record, None, track)
         return Merged(name, "copied", f"supersedes the one here: {why}")
     if superseded_by(record, known):
         return Merged(name, "there", "the one here supersedes it")

@@ -196,3 +196,8 @@ class Record(Config):
     outside: Outside | None = Field(default=None, exclude_if=operator.not_)
     """Of predictions made outside merbench: such a record has no training, history or cost."""
     error: str | None = None
+
+    @property
+    def tracks(self) -> list[Track]:
+        """Every track on which it stands."""
+        return [self.track, *self.also_on]

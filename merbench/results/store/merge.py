@@ -79,11 +79,17 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
                 source_store.predictions(name), into.predictions(name), record, record_here
             )
         ):
-            for track in (record.track, *record.also_on):
+            for track in record.tracks:
                 record_here = into.update(record_here, None, track)
+            weights_here = _weights(into, name)
+            if record.weights_sha256 == record_here.weights_sha256 and not weights_here.is_file():
+                _copy_file(_weights(source_store, name), weights_here)
             yield Merged(name, "there")
         elif superseded_by(record_here, corrections):
             into.put(record, source_store.predictions(name))
+            _copy_file(_weights(source_store, name), _weights(into, name))
+            for track in record_here.tracks:
+                record = into.update(record, None, track)
             yield Merged(name, "copied", f"supersedes the one here: {reason}")
         elif superseded_by(record, known):
             yield Merged(name, "there", "the one here supersedes it")
@@ -121,17 +127,15 @@ def _checked(store: Store, name: str) -> Record:
 def _copy(theirs: Store, into: Store, record: Record) -> None:
     """In the order in which a run is put: the record is the last."""
     name = record.run_id
-    copied = [
-        (_weights(theirs, name), _weights(into, name)),
-        (theirs.file(name, ".safetensors"), into.file(name, ".safetensors")),
-    ]
-    files = [
-        *(copied if record.status == "done" else ()),
-        (theirs.file(name, ".json"), into.file(name, ".json")),
-    ]
-    for source, target in files:
-        if source.is_file():
-            write_atomic(target, source.read_bytes())
+    if record.status == "done":
+        _copy_file(_weights(theirs, name), _weights(into, name))
+        _copy_file(theirs.file(name, ".safetensors"), into.file(name, ".safetensors"))
+    _copy_file(theirs.file(name, ".json"), into.file(name, ".json"))
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    if source.is_file():
+        write_atomic(target, source.read_bytes())
 
 
 def _weights(store: Store, name: str) -> Path:

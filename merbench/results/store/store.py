@@ -186,7 +186,7 @@ class Store:
         changes: dict[str, Any] = {}
         if tuned_by is not None and record.tuned_by != tuned_by:
             changes["tuned_by"] = dict(tuned_by)
-        if track is not None and track not in (record.track, *record.also_on):
+        if track is not None and track not in record.tracks:
             changes["also_on"] = [*record.also_on, track]
         if not changes:
             return record

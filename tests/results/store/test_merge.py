@@ -62,6 +62,15 @@ def test_every_run_is_there_afterwards_with_all_its_files_and_merging_again_chan
     assert content(into) == after
 
 
+def test_weights_are_copied_also_where_the_run_is_there_without(stores):
+    first, _, into = stores
+    hows(first, into)
+    (gone, *_) = sorted((into.root / "weights").glob("*"))
+    gone.unlink()
+    assert hows(first, into) == ["there"] * 3
+    assert into.has_weights(gone.stem) and content(into) == content(first)
+
+
 def test_one_run_with_two_results_is_a_conflict_and_stays_as_it_was(stores):
     first, second, into = stores
     hows(first, into)
