@@ -31,6 +31,17 @@ def test_settings_may_be_a_table(merbench, tmp_path):
     assert record["spec"]["train"]["lr"] == 5e-4 and record["spec"]["train"]["epochs"] == 1
 
 
+def test_a_setting_of_the_command_line_leaves_the_others_of_the_file(merbench, tmp_path):
+    text = f'model = "tfn"\ndataset = "{SAMPLE}"\nepochs = 1\nseeds = 1\njson = true'
+    (tmp_path / "a.toml").write_text(f"{text}\nset = {{ train.lr = 5e-4, fusion.hidden = 16 }}")
+    words = ("run", "--config", "a.toml", "--set", "train.lr=1e-4", "--save-config", "b.toml")
+    (record,) = loads(merbench(*words, check=True).stdout)["runs"]
+    spec = record["spec"]
+    assert (spec["train"]["lr"], spec["parts"]["fusion"]["config"]["hidden"]) == (1e-4, 16)
+    saved = tomllib.loads((tmp_path / "b.toml").read_text())
+    assert saved["set"] == ["fusion.hidden=16", "train.lr=1e-4"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

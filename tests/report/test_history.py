@@ -207,6 +207,14 @@ def test_a_published_result_changes_only_with_a_reason(built, page, tmp_path):
     refuse_unexplained(tmp_path / "new", other)
 
 
+def test_a_published_result_is_not_dropped(built, corrected, tmp_path):
+    store = Store(tmp_path)
+    put(store, 0.9, spec("merclip"), range(2))
+    (other,) = collect(StoreSource(store).records(), ())
+    with pytest.raises(RequestError, match=r"publishes 8 runs that this store does not .*mult"):
+        refuse_unexplained(built, other)
+
+
 def test_a_run_with_equal_results_replaces_nothing(tmp_path):
     store = Store(tmp_path)
     (kept,) = put(store, 0.5, spec("tfn"), [0])

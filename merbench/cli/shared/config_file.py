@@ -18,7 +18,7 @@ OWN = ("config", "save_config", "help")
 
 class ConfigCommand(click.Command):
     """A command that takes its options from a file too. What stands on the command line, or in the
-    environment, goes before the file.
+    environment, goes before the file: each key of KEY=VALUE by itself, any other list as a whole.
 
     Keys are the options' names; a repeatable option takes a list, and one of the form KEY=VALUE a
     table: ``set = { "train.lr" = 1e-3 }``.
@@ -34,7 +34,8 @@ class ConfigCommand(click.Command):
                 is_eager=True,
                 expose_value=False,
                 callback=_read,
-                help="Options from this TOML file; those of the command line override them.",
+                help="Options from this TOML file; those of the command line override them, "
+                "each KEY of KEY=VALUE by itself.",
             ),
             click.Option(
                 ["--save-config"],
@@ -44,6 +45,20 @@ class ConfigCommand(click.Command):
                 help="Write the options of this call to a TOML file, unless it is refused.",
             ),
         ]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        for option in _options(ctx).values():
+            assert option.name
+            source = ctx.get_parameter_source(option.name)
+            takes_pairs = option.multiple and "=" in (option.metavar or "")
+            if takes_pairs and source == click.core.ParameterSource.COMMANDLINE:
+                pairs_of_file = (ctx.default_map or {}).get(option.name, ())
+                pairs = ctx.params[option.name]
+                keys = {_key(pair) for pair in pairs}
+                kept = (pair for pair in pairs_of_file if _key(pair) not in keys)
+                ctx.params[option.name] = (*kept, *pairs)
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:
         path: Path | None = ctx.meta.get("save_config")
@@ -59,6 +74,10 @@ class ConfigCommand(click.Command):
             raise
         _save(path, text)
         return result
+
+
+def _key(pair: str) -> str:
+    return pair.partition("=")[0]
 
 
 def _save(path: Path, text: str) -> None:

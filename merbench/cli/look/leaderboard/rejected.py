@@ -37,23 +37,24 @@ def refuse_rejected(session: Session, planned: Iterable[tuple[Folder, Board]]) -
 
 
 def refuse_unexplained(folder: Path, board: Board) -> None:
-    """RequestError where a run that is published in ``folder`` has other results now, and
-    no correction says why.
+    """RequestError where a run that is published in ``folder`` has other results now and
+    no correction says why, or is not on the board at all.
     """
     from merbench.api.errors import DataError, RequestError
+    from merbench.data.first_few import first_few
     from merbench.report.folder.read import read
     from merbench.results.store.corrections import digest, original
 
     if not (folder / "rows.json").is_file():
         return
     try:
-        published = read(folder, with_scores=False).records
+        published = read(folder, with_scores=False)
     except DataError:
         return  # it is written anew
     runs = [record for entry in board.all_entries for record in entry.records]
     known = {(original(record.run_id), digest(record)) for record in runs}
     ids = {run for run, _ in known}
-    for record in published:
+    for record in published.records:
         run = original(record.run_id)
         if record.status == "done" and run in ids and (run, digest(record)) not in known:
             raise RequestError(
@@ -61,6 +62,15 @@ def refuse_unexplained(folder: Path, board: Board) -> None:
                 "store has; say why they changed (merbench leaderboard supersede ROW --reason), "
                 "or build into another folder"
             )
+    gone = [r for r in published.records if r.status == "done" and original(r.run_id) not in ids]
+    if gone:
+        files = sorted({published.files[record.run_id].name for record in gone})
+        raise RequestError(
+            f"{folder} publishes {count_of(len(gone), 'run')} that this store does not have "
+            f"({first_few(files, 8)} in its records/); bring them into it "
+            f"(merbench leaderboard pull {folder.parent}), remove these files, "
+            "or build into another folder"
+        )
 
 
 def _failures(session: Session, folder: Folder, board: Board) -> list[Failure]:
