@@ -117,6 +117,12 @@ class Bench:
             )
             seeds = seeds[:1]
         n_runs = len(seeds) * len(plan.protocol.splits)
+        may_reuse = force is None and not self.options.force
+        if self.loggers and may_reuse and self.to_make(plan, seeds) < n_runs:
+            self.say(
+                "note: loggers are told of what trains now, and of nothing that is taken from the "
+                "store (--force trains it again)"
+            )
         with self._until_the_end(), self._progress(n_runs, name or label(plan)) as progress:
             return run(
                 plan,

@@ -99,20 +99,37 @@ def score(goal: Goal, files: Sequence[SeedFiles]) -> Scored:
 
 def keep(scored: Scored, store: Store, force: bool = False) -> list[Record]:
     """All of them into the store. RequestError, and nothing is kept, where a seed is there already
-    with other predictions and not ``force``.
+    with other predictions and not ``force``. What was said of equal predictions before, and is not
+    said now, stays.
     """
+    records = []
     for record, rows in scored:
         existing = store.get(record.run_id)
         if existing is None or force:
+            records.append(record)
             continue
         if not np.array_equal(store.predictions(record.run_id).prediction, rows.prediction):
             raise RequestError(
                 f"{record.spec.model} seed {record.seed} is in the store {store.root} already, "
                 "with other predictions; give another --name or --seed, or replace it with --force"
             )
-    for record, rows in scored:
+        records.append(_as_known(record, existing))
+    for record, (_, rows) in zip(records, scored, strict=True):
         store.put(record, rows)
-    return [record for record, _ in scored]
+    return records
+
+
+def _as_known(record: Record, earlier: Record) -> Record:
+    """With what only the ``earlier`` record of the same predictions has."""
+    assert record.outside and earlier.outside and record.metrics and earlier.metrics
+    now = record.outside.about
+    stated = {name: getattr(now, name) for name in now.model_fields_set}
+    about = earlier.outside.about.model_copy(update=stated)
+    outside = record.outside.model_copy(update={"about": about})
+    valid = record.metrics.valid or earlier.metrics.valid
+    metrics = record.metrics.model_copy(update={"valid": valid})
+    changes = {"outside": outside, "caveat": outside.sentence, "metrics": metrics}
+    return record.model_copy(update=changes)
 
 
 def _check(goal: Goal, files: Sequence[SeedFiles]) -> None:

@@ -190,6 +190,18 @@ def test_a_seed_is_replaced_only_when_asked(home, tmp_path, right):
     assert [r.run_id for r in Store(store).records()] == [record.run_id]
 
 
+def test_what_was_said_of_the_same_predictions_stays(home, tmp_path, right, tiny):
+    rows = tiny.protocols["standard"].splits[0].valid
+    valid = write(tmp_path / "valid.csv", tiny.ids[rows], np.zeros(len(rows)))
+    asked = {"dataset": "tiny", "name": "mine", "data": home, "store": tmp_path / "s"}
+    about = OFFERED | {"licence": "MIT", "source": "a page"}
+    (first,) = api.score(right(), valid=valid, about=about, **asked).records
+    (again,) = api.score(right(), about=OFFERED | {"source": "a book"}, **asked).records
+    assert (again.outside.about.licence, again.outside.about.source) == ("MIT", "a book")
+    assert again.metrics == first.metrics and again.metrics.valid
+    assert again.caveat == again.outside.sentence
+
+
 def test_merging_refuses_altered_predictions(home, tmp_path, right):
     api.score(right(), "tiny", "mine", data=home, store=tmp_path / "s")
     theirs = Store(tmp_path / "s")

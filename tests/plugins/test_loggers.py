@@ -46,6 +46,16 @@ def test_tensorboard_has_every_epoch_of_every_run(tmp_path):
         assert test.value == pytest.approx(at_end["test/mae"])
 
 
+def test_a_note_says_that_what_the_store_has_is_not_logged(merbench, tmp_path):
+    pytest.importorskip("tensorboard")
+    words = ("run", "--model", "text-only", "--dataset", SAMPLE, "--epochs", "1", "--seeds", "1")
+    notes = [
+        "loggers are told of what trains now" in merbench(*words, *more, check=True).stderr
+        for more in ((), ("--log", "tensorboard=tb"), ("--log", "tensorboard=tb", "--force"))
+    ]
+    assert notes == [False, True, False]
+
+
 def test_mlflow_has_every_epoch_of_every_run(tmp_path):
     mlflow = pytest.importorskip("mlflow")
 
