@@ -110,17 +110,20 @@ class StudyJob:
         from merbench.study.make import Worker, make
         from merbench.terminal.study_progress import StudyProgress
 
-        missing = []
-        for run in opened.runs():
-            record = opened.finished_record(self.store, run)
-            if record:
-                self.store.update(record, run.tuned_by)
-            else:
-                missing.append(run)
+        self._complete_records(opened)
+        missing = list({run.run_id: run for run in opened.missing(self.store)}.values())
         worker = Worker(opened.workspace, self.store.root, self.device, threads)
         n_elsewhere = 0
         with StudyProgress(opened, missing, self.store, self.jobs, self.silent) as progress:
             for ended in make(missing, self.executor, worker, self.store, worker.failed):
                 progress(ended)
                 n_elsewhere += ended is not None and ended.how == "elsewhere"
+        self._complete_records(opened)
         return n_elsewhere
+
+    def _complete_records(self, opened: OpenedStudy) -> None:
+        """Finished runs stand on every track on which the study names them, and name its search."""
+        for cell in opened.cells:
+            for run in () if cell.pending else cell.runs:
+                if record := opened.finished_record(self.store, run):
+                    self.store.update(record, run.tuned_by, cell.plan.track)

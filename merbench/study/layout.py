@@ -257,10 +257,11 @@ class _Common:
 
 
 def _without_duplicates(cells: Sequence[Cell]) -> list[Cell]:
-    """Two names may be one model; the first stays."""
-    first: dict[tuple[str, bool], Cell] = {}
+    """Two names may be one model of a track; the first stays."""
+    first: dict[tuple[str, str, bool], Cell] = {}
     for cell in cells:
-        first.setdefault((cell.runs[0].run_id, cell.pending), cell)
+        track = cell.plan.track.model_dump_json()
+        first.setdefault((track, cell.runs[0].run_id, cell.pending), cell)
     return list(first.values())
 
 

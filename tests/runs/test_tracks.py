@@ -40,3 +40,23 @@ def test_a_run_made_again_stays_on_its_tracks_and_says_that_its_settings_were_se
     (again,) = store.records()
     assert (again.track, again.also_on) == (record.track, [other])
     assert again.tuned_by == before.tuned_by
+
+
+def test_what_a_study_names_stands_on_each_of_its_tracks_and_is_run_once(home, tmp_path):
+    with (home / "tiny/dataset.toml").open("a") as file:
+        again = 'modality = "audio"\nkind = "features"\nfile = "x.npz"\narray = "audio"\n'
+        file.write(f'[streams."audio.y"]\n{again}')
+    boards = []
+    for streams in (["audio.x"], ["audio.x", "audio.y"]):
+        text = 'models = [{ name = "late-fusion-dnn", modalities = ["video"] }]\n'
+        text += "seeds = 1\nfloors = false\nsettings.train.epochs = 1\n"
+        for name in streams:
+            text += '[[tracks]]\ndataset = "tiny"\n'
+            text += f'streams.audio = "{name}"\n'
+        (tmp_path / "study.toml").write_text(text)
+        keywords = {"store": tmp_path / "s", "data": home, "progress": False}
+        status = api.study_run(tmp_path / "study.toml", **keywords)
+        assert len(status.to_pandas()) == len(streams)
+        boards.append([b.track.streams[0] for b, _ in api.leaderboard(tmp_path / "s").boards])
+        assert len(list(Store(tmp_path / "s").records())) == 1
+    assert boards == [["audio.x"], ["audio.x", "audio.y"]]
