@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from merbench.report.scores.board.board_scores import BoardScores
     from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.runs_of_a_store import Source
+    from merbench.results.records.record import Track
 
 Form = Literal["hf", "every-eval-ever", "bibtex"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -37,23 +38,27 @@ def export(
     target and error too. RequestError where there is no finished run of that kind.
     """
     from merbench.functions.look.leaderboard import leaderboard
+    from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.store import Store
 
     boards = leaderboard(store, dataset=dataset, track=track).boards
-    source = StoreSource(Store(Path(store))) if rows else None
-    return exported(boards, form, Path(out), hub_dataset, source)
+    source = StoreSource(Store(Path(store)))
+    tracks = [board.track for board in collect(source.records(), ())]
+    return exported(boards, tracks, form, Path(out), hub_dataset, source if rows else None)
 
 
 def exported(
     boards: Sequence[tuple[Board, BoardScores]],
+    tracks: Sequence[Track],
     form: Form,
     out: Path,
     hub_dataset: str = "",
     source: Source | None = None,
 ) -> list[Path]:
-    """What the function and the command share. ``source``: of single rows, where they are asked
-    for.
+    """What the function and the command share. ``tracks``: all that stand beside these boards, so
+    that a board exported by itself has the name that no other has. ``source``: of single rows,
+    where they are asked for.
     """
     from merbench.report.exports.bibtex import bibtex
     from merbench.report.exports.every_eval_ever import every_eval_ever
@@ -65,10 +70,11 @@ def exported(
         _check_hub_dataset(hub_dataset, form, sorted({board.track.dataset for board, _ in boards}))
     if source and form != "every-eval-ever":
         raise RequestError(f"single rows are no part of the export {form}; leave them out")
-    folders = folder_names([board.track for board, _ in boards])
+    named_tracks = list(zip(folder_names(tracks), tracks, strict=True))
     contents: dict[str, bytes] = {}
     entries: list[str] = []
-    for folder, (board, scores) in zip(folders, boards, strict=True):
+    for board, scores in boards:
+        folder = next(name for name, track in named_tracks if track == board.track)
         if form == "hf":
             contents |= hub(board, scores, folder, hub_dataset)
         elif form == "every-eval-ever":

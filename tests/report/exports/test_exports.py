@@ -110,6 +110,12 @@ def test_an_export_replaces_only_what_an_export_wrote(store, tmp_path):
     assert file in api.export("hf", tmp_path, store) and file.read_text() != "changed"
 
 
+def test_boards_exported_one_by_one_are_the_files_of_all_at_once(store, tmp_path):
+    titles = [board.title for board, _ in api.leaderboard(store).boards]
+    alone = [file for title in titles for file in api.export("hf", tmp_path, store, track=title)]
+    assert sorted(alone) == sorted(api.export("hf", tmp_path, store)) == sorted(set(alone))
+
+
 def test_the_hub_reads_back_what_is_written(store, tmp_path):
     hub = pytest.importorskip("huggingface_hub")
     yaml = pytest.importorskip("yaml")

@@ -69,6 +69,7 @@ def command(
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import from_folder, from_store
     from merbench.functions.look.export import exported
+    from merbench.report.folder.names import existing_tracks
 
     if out is None:
         raise RequestError(f"say where the files go, such as --out {form}")
@@ -76,8 +77,9 @@ def command(
         raise RequestError("built boards hold no targets; take --rows from a --store")
     if boards:
         source, scored = None, from_folder(boards, dataset, track)
+        tracks = list(existing_tracks(boards).values())
     else:
         read = from_store(session, store, dataset, track)
-        source, scored = read.source, read.scored
-    files = exported(scored, form, out, hub_dataset, source if rows else None)
+        source, scored, tracks = read.source, read.scored, read.tracks
+    files = exported(scored, tracks, form, out, hub_dataset, source if rows else None)
     say(f"{out}: {count_of(len(files), 'file')}")
