@@ -63,7 +63,8 @@ def command(
     OUT/index.html in a browser.
 
     Labels and transcripts are not written. Building twice from the same runs changes no byte.
-    Runs that merbench leaderboard verify would reject are refused, before anything is written.
+    Runs that merbench leaderboard verify would reject are refused, before anything is written,
+    and so is a store that lacks what OUT publishes of a track.
 
     \b
     Example: merbench leaderboard build --store runs --out leaderboards
