@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 
 from merbench.cli.main import main
-from merbench.runs.waiting_threads import sleep_while_waiting
+from merbench.runs.waiting_threads import spin_briefly
 from merbench.terminal.messages import say
 
 PATIENCE = 20.0
@@ -21,7 +21,7 @@ def program() -> None:
     # What is imported, and the records of a board, live to the end; the collector went through them
     # again and again, a seventh of what importing torch takes and a sixth of verify.
     gc.set_threshold(50_000, 10, 10)
-    sleep_while_waiting(os.environ)
+    spin_briefly(os.environ)
     code: object = 1
     try:
         main()

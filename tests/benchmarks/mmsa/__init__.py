@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -48,13 +49,18 @@ def _compared(
     pickle = _pickle(folder, pair.aligned, pair.share)
     if not (pickle.parent / "mosi" / "streams").is_dir():
         _add(pickle)
-    ours, theirs = [], []
+    ours, theirs, fails = [], [], False
     for _ in range(repeats):
         ours.append(_ours(pair, pickle.parent))
-        if find_spec("MMSA"):
-            theirs.append(_theirs(pair, pickle))
+        if find_spec("MMSA") and not fails:
+            try:
+                theirs.append(_theirs(pair, pickle))
+            except subprocess.CalledProcessError:
+                fails = True
     rows = "" if pair.share == 1 else f", {pair.share:.0%} of the rows"
     yield f"merbench run {pair.ours}, epochs {EPOCHS}{rows}", str(_median(ours)), ""
+    if fails:
+        yield f"  MMSA's {pair.theirs}", "ends with an error", ""
     if not theirs:
         yield "  over the bare loop", f"CPU {_median(ours).cpu / bare.cpu:.2f}", ""
         return
