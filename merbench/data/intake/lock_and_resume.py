@@ -15,7 +15,7 @@ from merbench.api.dataset_forms import Source
 from merbench.api.errors import RequestError
 from merbench.data.folder.manifest import Origin
 from merbench.data.intake.rows.source import Described
-from merbench.results.files import write_atomic
+from merbench.results.files import is_temporary, write_atomic
 
 
 def job_of(source: Source, origin: Origin, existing: Described | None) -> dict[str, Any]:
@@ -32,9 +32,12 @@ def job_of(source: Source, origin: Origin, existing: Described | None) -> dict[s
 
 
 def start_job(work: Path, job: dict[str, Any]) -> None:
-    """Go on with what is in ``work`` if it is this job, else begin anew."""
+    """Go on with what is in ``work`` if it is this job, else begin anew. Call it while ``alone``."""
     path, text = work / "job.json", json.dumps(job, indent=1, sort_keys=True, default=str)
     if path.exists() and path.read_text() == text:
+        # Of a call that was killed while it wrote: they would be shown with the rest of the bundle.
+        for left in filter(is_temporary, list(work.rglob(".*.tmp"))):
+            left.unlink()
         return
     for old in work.iterdir():
         if old.is_dir():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import signal
 import time
 
 import numpy as np
@@ -18,6 +19,7 @@ from merbench.api import Config, Source
 from merbench.data.folder.read import read_folder
 from merbench.data.folder.stored_statistics import write_statistics
 from merbench.data.intake.add import add
+from merbench.results import files
 
 KILLS = int(os.environ.get("MERBENCH_KILLS", "5"))
 ROWS = 400
@@ -76,6 +78,12 @@ def content(folder):
     }
 
 
+def assert_same_content(folder, reference):
+    ours, theirs = content(folder), content(reference)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
 def call(home, source, name):
     add("mine", home, source, Form(name), "made", {}, lambda *progress: None)
 
@@ -113,7 +121,7 @@ def test_data_add_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, mo
                 before["dataset.toml"] if before else b"",
             )
     call(home, source, "two" if second else "one")
-    assert content(home / "mine") == wanted
+    assert_same_content(home / "mine", reference / "mine")
     assert not list(home.glob(".*"))
 
 
@@ -131,4 +139,31 @@ def test_data_add_killed_after_its_statistics_ends_with_the_same_bytes(tmp_path,
         once.setattr("merbench.data.folder.stored_statistics.write_statistics", killed)
         call(home, source, "one")
     call(home, source, "one")
-    assert content(home / "mine") == content(reference / "mine")
+    assert_same_content(home / "mine", reference / "mine")
+
+
+@pytest.mark.parametrize(
+    "file", ["label.csv", "dataset.toml", "statistics.safetensors", "manifest.json"]
+)
+def test_data_add_killed_while_it_writes_a_file_leaves_nothing_of_it(tmp_path, file):
+    path = tmp_path / "source"
+    path.write_bytes(b"made")
+    source, reference, home = Source(path), tmp_path / "reference", tmp_path / "home"
+    call(reference, source, "one")
+
+    def killed():
+        write = files._write_through
+        files._write_through = lambda temporary, data, target: (
+            os.kill(os.getpid(), signal.SIGKILL)
+            if target.parent.name == "bundle" and target.name == file
+            else write(temporary, data, target)
+        )
+        call(home, source, "one")
+
+    child = multiprocessing.get_context("fork").Process(target=killed)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert list(home.rglob(f".{file}.*.tmp"))
+    call(home, source, "one")
+    assert_same_content(home / "mine", reference / "mine")
