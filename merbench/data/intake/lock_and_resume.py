@@ -32,7 +32,7 @@ def job_of(source: Source, origin: Origin, existing: Described | None) -> dict[s
 
 
 def start_job(work: Path, job: dict[str, Any]) -> None:
-    """Go on with what is in ``work`` if it is this job, else begin anew. Call it while ``alone``."""
+    """Go on with what is in ``work`` if it is this job, else begin anew; while ``alone``."""
     path, text = work / "job.json", json.dumps(job, indent=1, sort_keys=True, default=str)
     if path.exists() and path.read_text() == text:
         # Of a call that was killed while it wrote: they would be shown with the rest of the bundle.
