@@ -100,7 +100,20 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
             "error: --encoder audio=log-mel: encoder.audio does not fit",
         ),
         (("run", "--modalities", "text,smell", *QUICK), "unknown modality 'smell'"),
-        (("run", "--no-lable-encoder", *QUICK), "did you mean '--no-label-encoder'"),
+        (("run", "--no-lable-encoder", *QUICK), "did you mean --no-label-encoder or "),
+        (("run", "--no-weight", *QUICK), "did you mean --no-weights?"),
+        (
+            ("ablate", "--model", "text-ensemble", "--no-such", *QUICK),
+            "unknown ablation 'no-such' of text-ensemble; there are: --ablation one-member",
+        ),
+        (
+            ("robust", "--model", "text-ensemble,text-only", "--no-such", *QUICK),
+            "'no-such' of text-ensemble,text-only; there are: --ablation one-member",
+        ),
+        (
+            ("tune", "--ablation", "label-radnom", *QUICK[:2]),
+            "did you mean --ablation label-random",
+        ),
         (("run", "--seeds", "2", "--seed", "1", *QUICK), "exclude each other"),
         (("run", "--epochs", "0", *QUICK[:2]), "--epochs"),
         (("run", "--seed", "1000000000", *QUICK), "999999999"),

@@ -42,6 +42,15 @@ def test_a_setting_of_the_command_line_leaves_the_others_of_the_file(merbench, t
     assert saved["set"] == ["fusion.hidden=16", "train.lr=1e-4"]
 
 
+@pytest.mark.parametrize("words", [("--no-full-product",), ("--ablation", "no-full-product")])
+def test_ablations_of_the_command_line_go_before_those_of_the_file(merbench, tmp_path, words):
+    text = f'model = "tfn"\ndataset = "{SAMPLE}"\nepochs = 1\nseeds = 1\njson = true'
+    (tmp_path / "a.toml").write_text(f'{text}\nablation = ["no-products"]')
+    report = merbench("ablate", "--config", "a.toml", *words, "--save-config", "b.toml", check=True)
+    assert [v["name"] for v in loads(report.stdout)["ablations"]] == ["no-full-product"]
+    assert tomllib.loads((tmp_path / "b.toml").read_text())["ablation"] == ["no-full-product"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

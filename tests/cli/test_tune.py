@@ -87,6 +87,17 @@ def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path
     )
 
 
+def test_an_ablation_has_a_search_of_its_own(merbench):
+    words = ("tune", "--model", "lmf", *QUICK[3:7], "--trials", "1", "--json")
+    full, ablated, flag = (
+        loads(merbench(*words, *ablation, check=True).stdout)
+        for ablation in ((), ("--ablation", "rank-1"), ("--ablation=rank-1",))
+    )
+    assert full["search"] != ablated["search"] == flag["search"]
+    # What the ablation sets is not searched.
+    assert set(full["settings"]) - set(ablated["settings"]) == {"fusion.rank"}
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

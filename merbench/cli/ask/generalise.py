@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.shared.config_file import ConfigCommand
+from merbench.cli.shared.ablation_flags import (
+    AblationCommand,
+    ablation_option,
+    require_declared,
+)
 from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from merbench.results.metrics import TaskMetrics
 
 
-@click.command("generalise", cls=ConfigCommand)
+@click.command("generalise", cls=AblationCommand)
 @partial(run_options, without=("labels",))
 @click.option(
     "--labels",
@@ -33,13 +37,7 @@ if TYPE_CHECKING:
     type=NamedPath(),
     help="A TOML file of label sets.",
 )
-@click.option(
-    "--ablation",
-    "ablations",
-    metavar="NAME",
-    multiple=True,
-    help="A declared ablation beside the full model (repeatable), or all.",
-)
+@ablation_option("A declared ablation beside the full model (repeatable), or all")
 @click.pass_obj
 def command(
     session: Session, /, label_sets: Path, ablations: tuple[str, ...], **parsed: Any
@@ -65,6 +63,7 @@ def command(
     from merbench.cli.shared.scores_and_differences import show_lines
     from merbench.functions.ask.generalise import generalised
 
+    require_declared(session, parsed["model"], ablations)
     options = gather((), **parsed)
     models = generalised(session.bench(options), options.seeds, label_sets, ablations)
     if options.as_json:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from merbench.cli.shared.config_file import ConfigCommand
+from merbench.cli.shared.ablation_flags import (
+    AblationCommand,
+    ablation_option,
+    require_declared,
+)
 from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
@@ -28,7 +32,7 @@ NUMBER_WIDTH = 7
 """Columns of a number of the table of rates, with the space before the next."""
 
 
-@click.command("robust", cls=ConfigCommand)
+@click.command("robust", cls=AblationCommand)
 @run_options
 @click.option(
     "--corrupt",
@@ -43,13 +47,7 @@ NUMBER_WIDTH = 7
     type=click.Choice(["drop", "mask"]),
     help="Every modality, and all at once, missing at rates 0 to .9.  [default without --corrupt]",
 )
-@click.option(
-    "--ablation",
-    "ablations",
-    metavar="NAME",
-    multiple=True,
-    help="A declared ablation beside the full model (repeatable), or all.",
-)
+@ablation_option("A declared ablation beside the full model (repeatable), or all")
 @click.option(
     "--plot",
     type=NamedPath(dir_okay=False),
@@ -92,6 +90,7 @@ def command(
         raise RequestError("--corrupt and --rates are two questions; ask one of them")
     if plot:
         require_output(plot)
+    require_declared(session, parsed["model"], ablations)
     options = gather((), **parsed)
     bench = session.bench(options)
     plans = bench.contenders(ablations)

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
+from merbench.cli.shared.ablation_flags import (
+    AblationCommand,
+    ablation_option,
+    require_declared,
+)
 from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import say_next, show_json
 from merbench.cli.shared.request import gather
@@ -22,15 +26,9 @@ if TYPE_CHECKING:
 
 @click.command("ablate", cls=AblationCommand)
 @run_options
-@click.option(
-    "--ablation",
-    "ablations",
-    metavar="NAME",
-    multiple=True,
-    help="A declared ablation (repeatable), or all; --no-X is short for --ablation no-X.",
-)
-@click.pass_context
-def command(ctx: click.Context, /, ablations: tuple[str, ...], **parsed: Any) -> None:
+@ablation_option("A declared ablation (repeatable), or all")
+@click.pass_obj
+def command(session: Session, /, ablations: tuple[str, ...], **parsed: Any) -> None:
     """Train the full model and each ablation on the same seeds, and compare them in pairs.
 
     Without --ablation, every ablation that the model declares and the data allow. --modalities
@@ -45,12 +43,11 @@ def command(ctx: click.Context, /, ablations: tuple[str, ...], **parsed: Any) ->
     from merbench.api.errors import RequestError
     from merbench.report.scores.rows.pooled_seeds import by_seed
 
-    session: Session = ctx.obj
     all_subsets = parsed["modalities"] == "all-subsets"
     options = gather((), **{**parsed, "modalities": None if all_subsets else parsed["modalities"]})
     recipe = session.catalog.recipe(options.model)
-    flags = declared_ablations(session, options.model, ctx.meta["ablations"])
-    requested = _declared(recipe, (*ablations, *flags))
+    requested = tuple(dict.fromkeys(ablations))
+    require_declared(session, options.model, requested)
     names = _names(recipe, requested, all_subsets)
     bench = session.bench(options)
     full = bench.plan(bench.options.request)
@@ -74,18 +71,6 @@ def command(ctx: click.Context, /, ablations: tuple[str, ...], **parsed: Any) ->
         scored[name] = by_seed(records, bench.store, plan.metrics)
     _report(options, recipe, full, scored, reasons)
     raise SystemExit(1 if failed else 0)
-
-
-def _declared(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
-    """``names``, each once. RequestError for one that the model does not declare."""
-    from merbench.api.errors import RequestError
-    from merbench.host.catalog import unknown
-
-    declared = [ablation.name for ablation in recipe.ablations]
-    for name in names:
-        if name not in (*declared, "all"):
-            raise RequestError(unknown("ablation", name, declared, f"ablations of {recipe.name}"))
-    return tuple(dict.fromkeys(names))
 
 
 def _names(recipe: Recipe, requested: Sequence[str], all_subsets: bool) -> Sequence[str]:

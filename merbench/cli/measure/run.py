@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.bench.bench import label
-from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
+from merbench.cli.shared.ablation_flags import (
+    AblationCommand,
+    ablation_option,
+    require_declared,
+)
 from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import room, say_next, show, show_json
 from merbench.cli.shared.request import gather
@@ -22,15 +26,9 @@ if TYPE_CHECKING:
 
 @click.command("run", cls=AblationCommand)
 @run_options
-@click.option(
-    "--ablation",
-    "ablations",
-    metavar="NAME",
-    multiple=True,
-    help="A declared ablation (repeatable); --no-X: --ablation no-X.",
-)
-@click.pass_context
-def command(ctx: click.Context, /, ablations: tuple[str, ...], **parsed: Any) -> None:
+@ablation_option("A declared ablation (repeatable)")
+@click.pass_obj
+def command(session: Session, /, ablations: tuple[str, ...], **parsed: Any) -> None:
     """Train and score a model; what the store holds already is not run again.
 
     --no-NAME runs it without NAME, for every ablation that the model declares (merbench ablate
@@ -41,9 +39,8 @@ def command(ctx: click.Context, /, ablations: tuple[str, ...], **parsed: Any) ->
              merbench run --model tfn --modalities text,audio --set train.lr=5e-4
              merbench run --model merclip --no-label-encoder --json
     """
-    session: Session = ctx.obj
-    flags = declared_ablations(session, parsed["model"], ctx.meta["ablations"])
-    options = gather((*flags, *ablations), **parsed)
+    require_declared(session, parsed["model"], ablations)
+    options = gather(ablations, **parsed)
     bench = session.bench(options)
     plan = bench.plan(bench.options.request)
     records = bench.run(plan, options.seeds)

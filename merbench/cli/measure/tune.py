@@ -18,7 +18,11 @@ import click
 from merbench.api.errors import RequestError, RunError
 from merbench.api.plural import count_of
 from merbench.bench.bench import label
-from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
+from merbench.cli.shared.ablation_flags import (
+    AblationCommand,
+    ablation_option,
+    require_declared,
+)
 from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import FiniteRange, request_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 @click.command("tune", cls=AblationCommand)
 @request_options
+@ablation_option("Search a declared ablation (repeatable) in place of the full model")
 @click.option(
     "--trials",
     type=click.IntRange(1),
@@ -88,18 +93,26 @@ if TYPE_CHECKING:
     hidden=True,
     help="Only work; the process that started this one reports the outcome.",
 )
-@click.pass_context
+@click.pass_obj
 def command(
-    ctx: click.Context, /, final_seeds: int | None, plots: Path | None, worker: bool, **parsed: Any
+    session: Session,
+    /,
+    ablations: tuple[str, ...],
+    final_seeds: int | None,
+    plots: Path | None,
+    worker: bool,
+    **parsed: Any,
 ) -> None:
     """Search a model's settings: by the validation rows, within the ranges that its parts declare.
 
     The first trial is the default settings. What --set fixes is not searched. The same command
-    joins the search, also from another machine that reaches its storage, and continues it.
+    joins the search, also from another machine that reaches its storage, and continues it. An
+    ablation has a search of its own.
 
     \b
     Example: merbench tune --model merclip --dataset mosi --trials 30 --final-seeds 10
              merbench tune --model tfn --trials 60 --jobs 2 --plots plots/
+             merbench tune --model tfn --trials 30 --ablation no-products
              merbench tune --model tfn --storage postgresql://user@host/db
     """
     from merbench.terminal.tune_progress import TuneProgress
@@ -109,10 +122,9 @@ def command(
 
     if worker:
         _end_with_parent()
-    session: Session = ctx.obj
     search = SearchConfig(**{field.name: parsed.pop(field.name) for field in fields(SearchConfig)})
-    flags = declared_ablations(session, parsed["model"], ctx.meta["ablations"])
-    options = gather(flags, seeds=None, seed_list=(), force=False, **parsed)
+    require_declared(session, parsed["model"], ablations)
+    options = gather(ablations, seeds=None, seed_list=(), force=False, **parsed)
     bench = session.bench(options)
     plan = bench.plan(options.request)
     if not worker:

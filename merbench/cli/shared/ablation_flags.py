@@ -1,37 +1,65 @@
-"""``--no-NAME``: the ablations that a model declares, as flags."""
+"""``--ablation NAME``, and ``--no-NAME`` for the ablations whose name begins so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
+from merbench.api.did_you_mean import nearest
 from merbench.api.errors import RequestError
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.session import Session
 
 
 class AblationCommand(ConfigCommand):
-    """Takes ``--no-NAME`` for any NAME: which ablations a model has is known only when its plugin
-    is loaded. ``ctx.meta["ablations"]`` holds them, without the dashes.
+    """Takes ``--no-NAME`` as ``--ablation no-NAME``, for any NAME: which ablations a model has is
+    known only when its plugin is loaded.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         options = {option for p in self.params for option in (*p.opts, *p.secondary_opts)}
-        flags = [a for a in args if a.startswith("--no-") and a.partition("=")[0] not in options]
-        if valued := [flag for flag in flags if "=" in flag]:
-            raise click.UsageError(f"{valued[0]}: an ablation is a flag and takes no value")
-        ctx.meta["ablations"] = tuple(flag[2:] for flag in flags)
-        return super().parse_args(ctx, [a for a in args if a not in flags])
+        words: list[str] = []
+        for word in args:
+            flag, has_value, _ = word.partition("=")
+            if flag.startswith("--no-") and flag not in options:
+                if has_value:
+                    raise click.UsageError(f"{word}: an ablation is a flag and takes no value")
+                words += ["--ablation", flag.removeprefix("--")]
+            else:
+                words.append(word)
+        return super().parse_args(ctx, words)
 
 
-def declared_ablations(session: Session, model: str, flags: Sequence[str]) -> tuple[str, ...]:
-    """``flags``, each once. RequestError for one that ``model`` does not declare."""
-    from merbench.host.catalog import unknown
+def ablation_option(which: str) -> Callable[..., Any]:
+    """``which``: of the ablations may be named, for its help."""
+    return click.option(
+        "--ablation",
+        "ablations",
+        metavar="NAME",
+        multiple=True,
+        help=f"{which}; --no-X is short for --ablation no-X.",
+    )
 
-    declared = [ablation.name for ablation in session.catalog.recipe(model).ablations]
-    known_flags = [f"--{name}" for name in declared if name.startswith("no-")]
-    for flag in flags:
-        if flag not in declared:
-            raise RequestError(unknown("option", f"--{flag}", known_flags, f"ablations of {model}"))
-    return tuple(dict.fromkeys(flags))
+
+def require_declared(session: Session, models: str, ablations: Sequence[str]) -> None:
+    """RequestError for one that none of ``models`` declares, with those that they do as they are
+    typed. ``all`` is left to the command.
+    """
+    recipes = [session.catalog.recipe(name.strip()) for name in models.split(",")]
+    declared = sorted({ablation.name for recipe in recipes for ablation in recipe.ablations})
+    params = click.get_current_context().command.params
+    switches = [switch.removeprefix("--") for p in params for switch in p.secondary_opts]
+    for name in ablations:
+        if name in (*declared, "all"):
+            continue
+        if similar := nearest(name, [*declared, *switches], most=3):
+            advice = f"did you mean {' or '.join(map(_typed, similar))}?"
+        else:
+            advice = f"there are: {', '.join(map(_typed, declared)) or 'none'}"
+        raise RequestError(f"unknown ablation {name!r} of {models}; {advice}")
+
+
+def _typed(name: str) -> str:
+    return f"--{name}" if name.startswith("no-") else f"--ablation {name}"

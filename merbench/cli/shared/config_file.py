@@ -177,9 +177,7 @@ def _as_toml(ctx: click.Context) -> str:
     for name, option in _options(ctx).items():
         assert option.name
         value = ctx.params.get(option.name)
-        if name == "ablation" and ctx.meta.get("ablations"):
-            value = [*ctx.meta["ablations"], *(value or ())]
-        elif ctx.get_parameter_source(option.name) not in explicit_sources:
+        if ctx.get_parameter_source(option.name) not in explicit_sources:
             continue
         lines.append(f"{name} = {json.dumps(_plain(value), ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
