@@ -74,6 +74,20 @@ def test_a_store_takes_only_what_it_lacks(built, tmp_path):
     assert into.get(other.run_id) == other, "what it has done stays"
 
 
+def test_of_one_track_that_is_named_only_its_runs_are_taken(built, tmp_path):
+    store = Store(tmp_path / "store")
+    put(store, 0.5, spec("merclip", protocol="folds"), range(2))
+    source = StoreSource(store)
+    (board,) = collect(source.records(), ())
+    shutil.copytree(built / "boards", tmp_path / "boards")
+    put_board(tmp_path / "boards" / "two", board, score(board, source, Cache(None)), source)
+    one = tmp_path / "boards/one"
+    assert take(one, Store(tmp_path / "a"))[0] == ["copied"] * 4
+    assert take(zipped(one, tmp_path / "one.zip", ""), Store(tmp_path / "b"))[0] == ["copied"] * 4
+    with pytest.raises(DataError, match=r"is one board; name the folder that it lies in, .*boards"):
+        tracks(one)
+
+
 def test_one_altered_prediction_is_refused_and_the_rest_is_not(built, tmp_path):
     shutil.copytree(built / "boards", tmp_path / "boards")
     (path,) = tracks(tmp_path / "boards")

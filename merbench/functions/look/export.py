@@ -72,7 +72,6 @@ def exported(
         raise RequestError(f"single rows are no part of the export {form}; leave them out")
     named_tracks = list(zip(folder_names(tracks), tracks, strict=True))
     contents: dict[str, bytes] = {}
-    entries: list[str] = []
     for board, scores in boards:
         folder = next(name for name, track in named_tracks if track == board.track)
         if form == "hf":
@@ -80,9 +79,7 @@ def exported(
         elif form == "every-eval-ever":
             contents |= every_eval_ever(board, scores, source)
         else:
-            entries += bibtex(board, scores, folder)
-    if entries:
-        contents["merbench.bib"] = "\n".join(entries).encode()
+            contents |= bibtex(board, scores, folder)
     replace_written(out, contents, keeps=lambda name: True)
     return [out / name for name in contents]
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def pull(
     source: str | Path, store: str | Path = "runs", *, data: str | Path | None = None
 ) -> list[Merged]:
-    """Every run of ``source``: boards or a store, as a folder, a zip file, or the http address of
-    a zip file. Each is verified with your own labels before it is put into ``store``; what
-    the store has done stays. ``how``: copied, there, conflict, refused; ``why``.
+    """Every run of ``source``: boards, one of them or a store, as a folder, a zip file, or the http
+    address of a zip file. Each is verified with your own labels before it is put into ``store``;
+    what the store has done stays. ``how``: copied, there, conflict, refused; ``why``.
 
     RequestError, RunError or DataError where the source cannot be read; DataError where its data
     set is not here.
@@ -55,7 +55,8 @@ def pulled(
     if (folder / "runs").is_dir():
         yield from merge(folder, target)
         return
-    for path in tracks(folder):
+    one_track = (folder / "rows.json").is_file()
+    for path in [folder] if one_track else tracks(folder):
         board_folder = read(path, with_scores=False)
         track = board_folder.board.track
         try:

@@ -22,8 +22,8 @@ CHUNK = 2**20
 
 @contextmanager
 def opened_source(source: str) -> Iterator[Path]:
-    """The folder that holds the tracks' folders, or the store; a temporary one of zips.
-    RequestError, RunError (network) or DataError where there is none.
+    """The folder that holds the tracks' folders, that of one track, or the store; a temporary one
+    of zips. RequestError, RunError (network) or DataError where there is none.
     """
     with TemporaryDirectory(prefix="merbench-pull-") as temporary:
         path = Path(source)
@@ -90,12 +90,12 @@ def _root(folder: Path, source: str) -> Path:
     """``folder``, or the one inside it that holds boards or a store: zips have it, and the archive
     of a whole repository has it one level deeper.
     """
+    if (folder / "rows.json").is_file():
+        return folder
     inside = [p for depth in ("*", "*/*") for p in sorted(folder.glob(depth)) if p.is_dir()]
     for candidate in (folder, *inside):
         if (candidate / "runs").is_dir() or any(candidate.glob("*/rows.json")):
             return candidate
-    if (folder / "rows.json").is_file():
-        return folder.parent
     raise RequestError(
         f"{source} holds no boards (a folder with rows.json, records and predictions) "
         "and no store (a folder runs)"

@@ -18,8 +18,12 @@ _SPECIAL = {
 }
 
 
-def bibtex(board: Board, scores: BoardScores, folder: str) -> Iterator[str]:
-    """The board's entry, and one for each row of outside predictions."""
+def bibtex(board: Board, scores: BoardScores, folder: str) -> dict[str, bytes]:
+    """File name -> content: the board's entry, and one for each row of outside predictions."""
+    return {f"{folder}.bib": "\n".join(_entries(board, scores, folder)).encode()}
+
+
+def _entries(board: Board, scores: BoardScores, folder: str) -> Iterator[str]:
     rows = list(exported_rows(board, scores))
     newest = max(row.made_on for row in rows)
     yield _entry(

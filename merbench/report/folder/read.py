@@ -179,6 +179,8 @@ def tracks(root: Path) -> list[Path]:
     lists = (path.parent for path in root.glob(f"*/{LIST}") if path.parent not in with_rows)
     folders = sorted(with_rows | {folder for folder in lists if "rows.json" in written(folder)})
     if not folders:
+        if (root / "rows.json").is_file():
+            raise DataError(f"{root} is one board; name the folder that it lies in, {root.parent}")
         raise DataError(
             f"{root} holds no boards (no folder with a rows.json); "
             f"merbench leaderboard build --out {root} makes some"

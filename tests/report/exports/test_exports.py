@@ -101,19 +101,27 @@ def test_where_files_go_is_one_sentence(merbench, store, tmp_path):
 
 
 def test_an_export_replaces_only_what_an_export_wrote(store, tmp_path):
-    (tmp_path / "merbench.bib").write_text("mine")
-    with pytest.raises(RequestError, match=r"merbench\.bib is in the way, and merbench did not"):
+    (bib, *_) = api.export("bibtex", tmp_path / "b", store)
+    (tmp_path / bib.name).write_text("mine")
+    with pytest.raises(RequestError, match=rf"{bib.name} is in the way, and merbench did not"):
         api.export("bibtex", tmp_path, store)
-    assert (tmp_path / "merbench.bib").read_text() == "mine"
+    assert (tmp_path / bib.name).read_text() == "mine"
     (file, *_) = api.export("hf", tmp_path, store)
     file.write_text("changed")
     assert file in api.export("hf", tmp_path, store) and file.read_text() != "changed"
 
 
-def test_boards_exported_one_by_one_are_the_files_of_all_at_once(store, tmp_path):
+@pytest.mark.parametrize("form", ["hf", "every-eval-ever", "bibtex"])
+def test_boards_exported_one_by_one_are_the_files_of_all_at_once(store, tmp_path, form):
     titles = [board.title for board, _ in api.leaderboard(store).boards]
-    alone = [file for title in titles for file in api.export("hf", tmp_path, store, track=title)]
-    assert sorted(alone) == sorted(api.export("hf", tmp_path, store)) == sorted(set(alone))
+    for title in titles:
+        api.export(form, tmp_path / "one", store, track=title)
+    api.export(form, tmp_path / "all", store)
+    one, all_at_once = (
+        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        for folder in (tmp_path / "one", tmp_path / "all")
+    )
+    assert one == all_at_once
 
 
 def test_the_hub_reads_back_what_is_written(store, tmp_path):
@@ -138,10 +146,10 @@ def test_the_hub_reads_back_what_is_written(store, tmp_path):
 
 
 def test_bibtex_names_each_board_and_outside_sources(store, tmp_path, home):
-    api.export("bibtex", tmp_path, store)
-    text = (tmp_path / "merbench.bib").read_text()
+    files = api.export("bibtex", tmp_path, store)
+    text = "\n".join(file.read_text() for file in files)
     keys = re.findall(r"^@misc\{([^,]+),$", text, re.MULTILINE)
-    assert len(keys) == len(set(keys)) == 2 and all(
+    assert len(keys) == len(set(keys)) == len(files) == 2 and all(
         key.startswith("merbench-there") for key in keys
     )
     assert text.count("{") == text.count("}")
@@ -151,8 +159,8 @@ def test_bibtex_names_each_board_and_outside_sources(store, tmp_path, home):
     (tmp_path / "p.csv").write_text("\n".join(["id,score", *(f"{i},0.5" for i in ids)]))
     about = {"source": "https://example.org/a_b", "date": "2025-03-01", "licence": "MIT"}
     api.score(tmp_path / "p.csv", "tiny", "x_1", data=home, store=tmp_path / "s", about=about)
-    api.export("bibtex", tmp_path / "o", tmp_path / "s")
-    text = (tmp_path / "o" / "merbench.bib").read_text()
+    (file,) = api.export("bibtex", tmp_path / "o", tmp_path / "s")
+    text = file.read_text()
     assert r"howpublished = {https://example.org/a\_b}" in text and "year = {2025}" in text
     assert r"title = {x\_1: predictions of tiny" in text
 

@@ -37,7 +37,8 @@ SHOWN = 5
 )
 @click.pass_obj
 def command(session: Session, source: str, store: Path, data: Path | None, as_json: bool) -> None:
-    """Take the runs of boards, of a contribution or of a store, and put them into your own.
+    """Take the runs of boards, of one of them, of a contribution or of a store, and put them into
+    your own.
 
     Each run is verified with your own copy of the data set first. What the store has done stays: a
     run that both have with other results is named. Then it reports what the source's studies name
@@ -46,6 +47,7 @@ def command(session: Session, source: str, store: Path, data: Path | None, as_js
 
     \b
     Example: merbench leaderboard pull leaderboards --store runs
+             merbench leaderboard pull leaderboards/mosi-sentiment-standard
              merbench leaderboard pull https://example.org/boards.zip
     """
     from merbench.functions.look.pull import pulled
