@@ -26,7 +26,8 @@ from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
-from merbench.tuning.journal import GRACE, JournalFile, JournalLock, written_together
+from merbench.tuning.journal import JournalFile, written_together
+from merbench.tuning.journal_lock import GRACE, JournalLock
 from merbench.tuning.search import tune
 from merbench.tuning.shared_search import SearchConfig, join
 from merbench.tuning.storage import open_storage
@@ -79,7 +80,7 @@ def test_a_lock_ends_with_the_process_that_held_it(store, tmp_path):
     code = """
 import os, signal, sys
 from pathlib import Path
-from merbench.tuning.journal import GRACE, JournalFile, JournalLock, written_together
+from merbench.tuning.journal_lock import JournalLock
 path = Path(sys.argv[1]); path.touch(); JournalLock(path).acquire(); os.kill(os.getpid(), signal.SIGKILL)
 """
     path = tmp_path / "study.journal"

@@ -47,9 +47,10 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
     May be stopped and called again. A done run goes before a failed one. RequestError where
     ``source`` is no store, or is ``into``.
     """
-    if not (source / "runs").is_dir():
+    if not any((source / name).is_dir() for name in ("runs", "tuning")):
         raise RequestError(
-            f"{source} is not a store: it has no folder 'runs'; name the folder that was --store"
+            f"{source} is not a store: it has neither a folder 'runs' nor one 'tuning'; "
+            "name the folder that was --store"
         )
     if source.resolve() == into.root.resolve():
         raise RequestError(f"{source} is the store it is to be merged into; name another")
