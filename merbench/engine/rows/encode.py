@@ -138,7 +138,8 @@ def _encode_into(
     label = _label(plan, modality)
     waits = f"{label}: another process is filling the cache; waiting for it"
     # How rows are cut into shards and batches is part of what a resumed job must find again.
-    layout = f"shards-{device.type}-{encode_by_length.KNOWN}-{encode_by_length.DECODED}-by-length"
+    batches, decoded = encode_by_length.BATCHES, encode_by_length.DECODED
+    layout = f"shards-{device.type}-{batches}-batches-{decoded}-decoded-by-length"
     with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
         if cache.find(about.key) is not None:
             return
@@ -164,7 +165,7 @@ def _fill(
     label: str,
     watch: Watch,
 ) -> None:
-    finished, shards = filling.done(), encode_by_length.shards(prepared)
+    finished, shards = filling.done(), encode_by_length.shards(encoder, prepared)
     todo = [n for n in range(len(shards)) if n not in finished]
     rows_left = sum(len(shards[n]) for n in todo)
     rows_done = len(prepared) - rows_left

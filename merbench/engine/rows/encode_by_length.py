@@ -1,10 +1,10 @@
 """Rows of like length go through a frozen encoder together.
 
-Rows are taken shard by shard (what is written, and found again by a resumed job). Inside a shard
-they are sorted by their steps and cut into batches of at most ``encoder.steps_at_once`` steps,
-padding included, and of at least one row. So little is padded, and memory follows the longest row,
-not a multiple of it. Who shares a batch follows from the shard alone: a resumed job makes the same
-bits.
+Rows are taken shard by shard (what is written, and found again by a resumed job), each of as many
+rows as fill some batches. Inside a shard they are sorted by their steps and cut into batches of at
+most ``encoder.steps_at_once`` steps, padding included, and of at least one row. So little is
+padded, and memory follows the longest row, not a multiple of it. Who shares a batch follows from
+the shard alone: a resumed job makes the same bits.
 """
 
 from __future__ import annotations
@@ -23,16 +23,25 @@ from merbench.api import Prepared, RunError
 from merbench.engine.rows.batches import within_budget
 from merbench.engine.rows.splits import to_device
 
-KNOWN, DECODED = 512, 64
-"""Rows of a shard: where their steps are known, and where they are known once a clip is decoded."""
+BATCHES, DECODED = 32, 64
+"""Of a shard: full batches, where the steps of rows are known; rows, where they are known once a
+clip is decoded. 3,000 texts of MOSEI are padded by .06 so, and by .21 in shards of 512 rows.
+"""
 ROWS_AT_ONCE = 16
 """Of an encoder that says nothing about steps."""
 
 
-def shards(prepared: Prepared) -> list[Tensor]:
+def shards(encoder: Any, prepared: Prepared) -> list[Tensor]:
     """All rows, in their order."""
-    size = KNOWN if hasattr(prepared, "length_N") else DECODED
-    return list(torch.arange(len(prepared)).split(size))
+    rows = torch.arange(len(prepared))
+    if not hasattr(prepared, "length_N"):
+        return list(rows.split(DECODED))
+    budget = getattr(encoder, "steps_at_once", None)
+    if budget is None:
+        return list(rows.split(BATCHES * ROWS_AT_ONCE))
+    steps_N = prepared.length_N.clamp(min=1).cumsum(0)
+    number_N = (steps_N - 1).div(BATCHES * budget, rounding_mode="floor")
+    return list(rows.split(number_N.unique_consecutive(return_counts=True)[1].tolist()))
 
 
 def encode(
@@ -41,7 +50,7 @@ def encode(
     """(shard number, values [t, D], length [n]) of each of ``numbers``; the next clips are decoded
     while one shard is in the encoder.
     """
-    rows = shards(prepared)
+    rows = shards(encoder, prepared)
     reader: type[_Decoded] | type[_Indexed] = _Decoded if hasattr(prepared, "decode") else _Indexed
     sources: Iterable[_Decoded | _Indexed] = reader.read(prepared, [rows[n] for n in numbers])
     for number, source in zip(numbers, sources, strict=True):

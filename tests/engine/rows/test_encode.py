@@ -20,7 +20,7 @@ from merbench.analyses.predict import apply
 from merbench.analyses.robust import robust
 from merbench.analyses.trained import trained
 from merbench.api import RunError, Stream
-from merbench.api.events import EncodingCounts, EncodingNotes, EncodingStarted
+from merbench.api.events import EncodingCounts, EncodingNotes, EncodingStarted, RowsEncoded
 from merbench.data.encoder_cache.cache import Cache
 from merbench.data.folder.inputs import read_inputs
 from merbench.engine.build import build
@@ -93,6 +93,11 @@ def texts(catalog, towers):
         "merclip", settings=settings, streams={"text": "text.transcript"}, modalities=("text",)
     )
     return resolve(request, catalog, corpus, None)
+
+
+def small_shards(monkeypatch, steps):
+    monkeypatch.setattr(encode_by_length, "BATCHES", 2)
+    monkeypatch.setattr(ClipText, "steps_at_once", steps // 2)
 
 
 def files(root):
@@ -255,11 +260,11 @@ def test_what_is_trained_is_not_kept(catalog, towers, clips):
 def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_path, monkeypatch):
     plan = texts
     forward, calls = ClipText.forward, []
-    monkeypatch.setattr(encode_by_length, "KNOWN", 64)
+    small_shards(monkeypatch, 400)
 
     def fails(self, inputs):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 6:
             raise RuntimeError("CUDA out of memory\nlong story")
         return forward(self, inputs)
 
@@ -271,9 +276,11 @@ def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_pa
         encoded(plan, "text", Cache(tmp_path), CPU)
     events = []
     encoded(plan, "text", Cache(tmp_path), CPU, events.append)
+    done = events[0].done
     assert events[0] == EncodingStarted(
-        label="text.transcript through clip-text", rows=200, done=128
+        label="text.transcript through clip-text", rows=200, done=done
     )
+    assert 0 < done == 200 - sum(e.rows for e in events if isinstance(e, RowsEncoded))
 
 
 def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_path, monkeypatch):
@@ -320,7 +327,7 @@ def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_p
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, monkeypatch):
     """Five moments here; ``tox -e kills`` sets MERBENCH_KILLS to take more."""
     plan = texts
-    monkeypatch.setattr(encode_by_length, "KNOWN", 8)
+    small_shards(monkeypatch, 50)
     encoded(plan, "text", Cache(tmp_path / "whole"), CPU)
     draw, fork = random.Random(0), multiprocessing.get_context("fork")
     left = 0
@@ -343,7 +350,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, m
 
 def test_two_processes_fill_one_cache(texts, tmp_path, monkeypatch):
     plan = texts
-    monkeypatch.setattr(encode_by_length, "KNOWN", 8)
+    small_shards(monkeypatch, 50)
     fork = multiprocessing.get_context("fork")
     pair = [
         fork.Process(target=encoded, args=(plan, "text", Cache(tmp_path / "both"), CPU))

@@ -12,7 +12,7 @@ import torch
 
 from merbench.api import RunError, Steps
 from merbench.engine.rows import encode_by_length
-from merbench.engine.rows.encode_by_length import encode
+from merbench.engine.rows.encode_by_length import encode, shards
 
 CPU = torch.device("cpu")
 
@@ -75,17 +75,38 @@ class Counting:
 @pytest.mark.parametrize("kind", [Numbers, Clips])
 @pytest.mark.parametrize("budget", [None, 5, 40])
 def test_each_row_comes_back_in_its_place(kind, budget, monkeypatch):
-    monkeypatch.setattr(encode_by_length, "KNOWN", 32)
+    monkeypatch.setattr(encode_by_length, "BATCHES", 2)
     monkeypatch.setattr(encode_by_length, "DECODED", 32)
     encoder, prepared = Counting(budget), kind(75)
+    rows_of_shard = shards(encoder, prepared)
     wanted = [2, 0] if kind is Numbers else [0, 2]
     for number, values, length in encode(encoder, prepared, wanted, CPU):
-        rows = np.arange(32 * number, min(75, 32 * number + 32))
+        rows = rows_of_shard[number].numpy()
         np.testing.assert_array_equal(length, rows % 7)
         np.testing.assert_array_equal(values[:, 0], np.repeat(rows, rows % 7))
     assert max(encoder.given) <= max(6, budget or encode_by_length.ROWS_AT_ONCE * 6)
     if kind is Clips:
         assert threading.get_ident() not in prepared.threads
+
+
+@pytest.mark.parametrize("budget", [1, 5, 40, 10**6])
+def test_a_shard_has_the_rows_that_fill_its_batches(budget, monkeypatch):
+    monkeypatch.setattr(encode_by_length, "BATCHES", 2)
+    prepared = Numbers(75)
+    rows_of_shard = shards(Counting(budget), prepared)
+    assert torch.cat(rows_of_shard).tolist() == list(range(75))
+    steps_of_shard = [int(prepared.length_N[rows].clamp(min=1).sum()) for rows in rows_of_shard]
+    # Two batches of steps, and a row more or less where they end.
+    assert all(steps <= 2 * budget + 6 for steps in steps_of_shard)
+    assert all(steps > 2 * budget - 6 for steps in steps_of_shard[:-1])
+
+
+@pytest.mark.parametrize("kind, size", [(Numbers, 32), (Clips, 64)])
+def test_without_a_budget_a_shard_is_a_number_of_rows(kind, size, monkeypatch):
+    monkeypatch.setattr(encode_by_length, "BATCHES", 2)
+    assert [len(rows) for rows in shards(Counting(), kind(75))] == [size] * (75 // size) + [
+        75 % size
+    ]
 
 
 def test_what_memory_does_not_hold_goes_through_in_halves():
