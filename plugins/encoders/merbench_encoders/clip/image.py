@@ -133,10 +133,10 @@ class ClipImage(Tower):
         x_BTCHW, mask_BT = thin(*inputs, self.frames)
         z_BTD = torch.zeros(*mask_BT.shape, self.width, device=mask_BT.device)
         if mask_BT.any():  # real frames only: the tower is what costs
-            x_NCHW = x_BTCHW[mask_BT]
+            x_NCHW = x_BTCHW[mask_BT]  # a copy, so that what follows may work in its place
             x_NCHW = x_NCHW if x_NCHW.is_floating_point() else x_NCHW / 255
             with self.cast(x_NCHW.device):
-                z_ND = _pooled(self.net((x_NCHW - self.mean_C11) / self.scale_C11))
+                z_ND = _pooled(self.net(x_NCHW.sub_(self.mean_C11).div_(self.scale_C11)))
             z_BTD = z_BTD.index_put(
                 (mask_BT,), F.normalize(z_ND.float(), dim=-1) * math.sqrt(self.width)
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -32,17 +33,19 @@ def load_clip(config: ClipConfig, instead: str) -> nn.Module:
     weights = checkpoint(config, instead)
     architecture(config, instead)
     import open_clip  # see clip.weights.lists
+    from transformers.initialization import no_init_weights
 
     previous_level = logging.root.manager.disable
     try:
         logging.disable(logging.WARNING)  # open_clip warns that an untrained tower is untrained
-        net = open_clip.create_model(
-            weights.architecture,
-            load_weights=False,
-            force_quick_gelu=weights.quick_gelu,
-            force_preprocess_cfg=dict(weights.preprocess),
-            pretrained_text=False,
-        )
+        with no_init_weights() if weights.path else nullcontext():  # all of them are read below
+            net = open_clip.create_model(
+                weights.architecture,
+                load_weights=False,
+                force_quick_gelu=weights.quick_gelu,
+                force_preprocess_cfg=dict(weights.preprocess),
+                pretrained_text=False,
+            )
         if weights.path:
             open_clip.load_checkpoint(net, str(weights.path), weights_only=True)
         return net
