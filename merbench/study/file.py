@@ -25,6 +25,8 @@ In full::
     seeds_per_trial = 1
     storage = "postgresql://user@host/db"
     defaults = false                      # run the models with their default settings too
+    ablations = false                     # search each ablation too; else they have what the search
+                                          # of their model found
 
     [[tracks]]
     dataset = "mosi"                      # a track needs no more than this; with a setting of the
@@ -135,7 +137,9 @@ class Track(Config):
 
 
 class Tuning(Config):
-    """The search, the same for every model. ``defaults``: the untuned models are run too."""
+    """The search, the same for every model. ``defaults``: the untuned models are run too.
+    ``ablations``: each has a search of its own.
+    """
 
     trials: Annotated[int, Field(ge=1)] = 30
     budget_seconds: Annotated[float, Field(gt=0)] | None = None
@@ -144,6 +148,7 @@ class Tuning(Config):
     seeds_per_trial: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
     storage: str | None = None
     defaults: bool = False
+    ablations: bool = False
 
 
 class StudyFile(Config):

@@ -19,7 +19,6 @@ from merbench.study.file import Model, StudyFile, Track
 
 if TYPE_CHECKING:
     from merbench.study.searches import SearchStatus
-    from merbench.tuning.shared_search import SearchResult
 
 SUBSETS = "all-subsets"
 """Among the ablations: every subset of the modalities."""
@@ -91,7 +90,7 @@ def lay_out(
     A model that some of the tracks cannot feed is left out there. Floors are run with the first
     seed alone, as are models fitted in closed form: other seeds would give the same numbers. What
     is tuned has the settings that its search has found (they lie in ``store``), and so have its
-    ablations.
+    ablations unless they are tuned too.
     """
     return _Layout(study, workspace, store, report).cells()
 
@@ -157,16 +156,8 @@ class _Layout:
         request = self._request(track, model, {**shared_settings, **model.settings})
         full = self.workspace.plan(track.dataset, request)
         search = None if one_seed else self._search(request, full)
-        tuned = search.result if search else None
-        common = _Common(
-            self.workspace,
-            track.dataset,
-            seeds,
-            full,
-            tuned,
-            pending=search is not None and tuned is None,
-        )
-        yield common.cell(model.name, request, full, search)
+        common = _Common(self.workspace, track.dataset, seeds, full, search)
+        yield common.cell(model.name, request, full)
         if search and self.study.tune and self.study.tune.defaults:
             yield Cell(f"{model.name} default", track.dataset, request, full, seeds)
         yield from self._ablations(model, recipe, request, common)
@@ -192,7 +183,11 @@ class _Layout:
             requests, common.full, lambda r: self.workspace.plan(common.dataset, r)
         )
         for name, plan in plan_by_name.items():
-            yield common.cell(f"{model.name} {name}", requests[name], plan)
+            shared = common
+            if common.search and self.study.tune and self.study.tune.ablations:
+                search = self._search(requests[name], plan)
+                shared = replace(common, full=plan, search=search)
+            yield shared.cell(f"{model.name} {name}", requests[name], plan)
         for name, reason in reasons.items():
             self.report(f"left out {model.name} {name}: {reason}")
 
@@ -233,27 +228,29 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Common:
-    """What a model and its ablations share on one track."""
+    """What a model and its ablations share on one track. ``full``: whose settings ``search``
+    searches.
+    """
 
     workspace: Workspace
     dataset: str
     seeds: tuple[int, ...]
     full: Plan
-    tuned: SearchResult | None
-    pending: bool
+    search: SearchStatus | None
 
-    def cell(
-        self, label: str, request: Request, plan: Plan, search: SearchStatus | None = None
-    ) -> Cell:
+    def cell(self, label: str, request: Request, plan: Plan) -> Cell:
+        own_search = self.search if plan is self.full else None
+        tuned = self.search.result if self.search else None
         tuned_by = None
-        if self.tuned:
+        if tuned:
             from merbench.study.searches import fitting
 
-            settings = fitting(self.tuned.settings, self.full, plan)
+            settings = fitting(tuned.settings, self.full, plan)
             request = replace(request, settings={**request.settings, **settings})
             plan = self.workspace.plan(self.dataset, request)
-            tuned_by = self.tuned.tuned_by
-        return Cell(label, self.dataset, request, plan, self.seeds, tuned_by, self.pending, search)
+            tuned_by = tuned.tuned_by
+        pending = self.search is not None and tuned is None
+        return Cell(label, self.dataset, request, plan, self.seeds, tuned_by, pending, own_search)
 
 
 def _without_duplicates(cells: Sequence[Cell]) -> list[Cell]:

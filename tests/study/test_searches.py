@@ -49,6 +49,27 @@ def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, 
     assert "trials" in study("status").stdout
 
 
+def test_ablations_have_searches_of_their_own_where_the_study_says_so(
+    study, merbench, home, tmp_path
+):
+    path = tmp_path / "S.toml"
+    path.write_text(path.read_text().replace("defaults = true", "ablations = true"))
+    pending = loads(study("run", "--dry-run", "--json").stdout)["after_tuning"]
+    assert [c["model"] for c in pending] == ["tfn", "tfn no-products"]
+    result = study("run", "--json")
+    assert result.returncode == 0, result.stderr
+    cells = loads(result.stdout)["cells"]
+    assert [c["trials"] for c in cells] == [[2, 2], [2, 2]]
+    records = [json.loads(p.read_text()) for p in (tmp_path / "runs/runs").glob("*.json")]
+    searches = {r["spec"]["variant"]: r["tuned_by"]["search"] for r in records}
+    assert set(searches) == {"", "no-products"} and len(set(searches.values())) == 2
+    # It is the search of merbench tune.
+    words = ("--set", "train.epochs=2", "--set", "train.batch_size=4", "--pruner", "none")
+    words = (*words, "--data", str(home), "--dataset", "tiny", "--trials", "2", "--json")
+    alone = merbench("tune", "--model", "tfn", "--no-products", *words, check=True)
+    assert loads(alone.stdout)["search"] == searches["no-products"]
+
+
 @pytest.mark.parametrize(
     "before", [None, {"trials": 1, "seconds": 1.0}], ids=["run untuned", "search went on"]
 )
