@@ -12,9 +12,9 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 # What glibc itself arrives at in a process that has freed a large piece, and its default.
 _LARGE_PIECE = 2**25
 _AFTERWARDS = {_MMAP_THRESHOLD: _LARGE_PIECE, _TRIM_THRESHOLD: 2**26, _MMAP_MAX: 2**16}
-ENCODING = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1}
-"""All of it: batches of pictures are large pieces, and clearing their pages anew was a seventh of
-the CPU seconds of encoding clips."""
+ONE_PASS = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1}
+"""All of it, where rows go through once, in large pieces: clearing their pages anew was a seventh
+of the CPU seconds of encoding clips, and a quarter of those of the floor ridge."""
 TRAINING = {_MMAP_THRESHOLD: _LARGE_PIECE, _TRIM_THRESHOLD: 2**28}
 """At most 256 MiB, since training needs most memory: a third of the CPU seconds of a step of TFN
 at published size went to pages that the step before had given back."""

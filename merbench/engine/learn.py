@@ -10,7 +10,7 @@ from typing import Any
 
 from merbench.api import RunError
 from merbench.engine.build import Problem
-from merbench.engine.freed_memory import TRAINING, freed_memory_kept
+from merbench.engine.freed_memory import ONE_PASS, TRAINING, freed_memory_kept
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.checkpoint import Checkpoint
@@ -30,11 +30,12 @@ def learn(
     """Trains ``problem.model`` in place, on its train and valid rows; continues from ``checkpoint``
     where it holds a state.
     """
-    if plan.recipe.closed_form:
-        problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
-        return Fitted()
     on_cpu = problem.train.device.type == "cpu"
-    with freed_memory_kept(TRAINING) if on_cpu else nullcontext():
+    kept = ONE_PASS if plan.recipe.closed_form else TRAINING
+    with freed_memory_kept(kept) if on_cpu else nullcontext():
+        if plan.recipe.closed_form:
+            problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
+            return Fitted()
         return fit(
             problem.model,
             problem.objectives,

@@ -12,7 +12,7 @@ SCRIPT = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from merbench.engine.freed_memory import ENCODING, TRAINING, freed_memory_kept
+from merbench.engine.freed_memory import ONE_PASS, TRAINING, freed_memory_kept
 
 options, count, size = eval(sys.argv[1])
 
@@ -38,7 +38,7 @@ print(resident_pages() - before)
 )
 @pytest.mark.parametrize(
     "arrays",
-    ["(ENCODING, 1, 2**24)", "(TRAINING, 8, 2**22)"],
+    ["(ONE_PASS, 1, 2**24)", "(TRAINING, 8, 2**22)"],
     ids=["encoding: one of 64 MiB", "training: eight of 16 MiB"],
 )
 def test_large_arrays_take_the_place_of_those_that_are_gone(arrays):

@@ -30,7 +30,7 @@ from merbench.data.encoder_cache.cache import Cache
 from merbench.data.encoder_cache.entry import About, Entry
 from merbench.data.encoder_cache.filling import Filling
 from merbench.data.streams.content_hash import Known, row_contents
-from merbench.engine.freed_memory import ENCODING, freed_memory_kept
+from merbench.engine.freed_memory import ONE_PASS, freed_memory_kept
 from merbench.engine.plan.plan import Part, Plan
 from merbench.engine.rows import encode_by_length
 from merbench.engine.rows.splits import Fold, rows_of
@@ -146,7 +146,7 @@ def _encode_into(
         fold = Fold({modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon)
         encoder = part.factory(part.config, fold.context, stream.spec).to(device).eval()
         prepared = encoder.prepare(rows_of(stream, order, None))
-        with freed_memory_kept(ENCODING) if device.type == "cpu" else nullcontext():
+        with freed_memory_kept(ONE_PASS) if device.type == "cpu" else nullcontext():
             _fill(filling, encoder, prepared, device, label, watch)
         filling.finish(
             measured=encoder.measured,

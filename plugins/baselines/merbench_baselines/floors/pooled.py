@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from merbench.api import Batch, SplitView, masked_max, masked_mean
+from merbench.api import Batch, SplitView, Steps, by_length, masked_max, masked_mean
 from merbench_baselines.floors.floor import Floor, joined, without_inputs
 
 WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -47,14 +47,9 @@ class PooledFloor(Floor):
         """[B, P] float32."""
         columns = []
         for m, encoder in self.encoders.items():
-            x_BLD, mask_BL = encoder(batch.inputs[m])
-            missing_B1 = (~mask_BL.any(1, keepdim=True)).to(x_BLD.dtype)
-            columns += [
-                masked_mean(x_BLD, mask_BL),
-                masked_max(x_BLD, mask_BL),
-                -masked_max(-x_BLD, mask_BL),
-                missing_B1,
-            ]
+            steps = encoder(batch.inputs[m])
+            missing_B1 = (~steps.mask_BL.any(1, keepdim=True)).to(steps.x_BLD.dtype)
+            columns += [masked_mean(*steps), by_length(_extremes, {"x": steps}), missing_B1]
         return torch.cat(columns, 1)
 
     def standardised(self, train: SplitView, valid: SplitView) -> Standardised:
@@ -94,6 +89,12 @@ class PooledFloor(Floor):
                 if fitted.loss < best.loss:
                     best, weights = fitted, tried
         return best
+
+
+def _extremes(parts: Mapping[str, Steps]) -> Tensor:
+    """[B, 2D]: maximum and minimum."""
+    x_BLD, mask_BL = parts["x"]
+    return torch.cat([masked_max(x_BLD, mask_BL), -masked_max(-x_BLD, mask_BL)], 1)
 
 
 def _others(weights: Sequence[float], index: int) -> Iterator[list[float]]:
