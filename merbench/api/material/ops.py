@@ -15,6 +15,9 @@ from merbench.api.material.types import Steps
 if TYPE_CHECKING:
     from merbench.api.material.types import LabelSpace
 
+_LONG = 256
+"""Steps of all modalities together from which small groups pay in ``by_length``."""
+
 
 def masked_mean(x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
     """[B, D]: mean over real steps; zeros where there are none."""
@@ -61,19 +64,25 @@ def _cut(steps: Steps, rows: Tensor) -> Steps:
     return Steps(steps.x_BLD[rows, :end], mask_BL[:, :end])
 
 
-def by_length(f: Callable[[dict[str, Steps]], Tensor], parts: Mapping[str, Steps]) -> Tensor:
-    """f(parts) [B, ...], on a CPU computed in up to four groups of rows of like length.
+def by_length(
+    f: Callable[[dict[str, Steps]], Tensor], parts: Mapping[str, Steps], *, attends: bool = False
+) -> Tensor:
+    """f(parts) [B, ...], on a CPU computed in groups of rows of like length: up to four of at least
+    eight rows, or, where f ``attends`` from step to step and they are many, at least four.
 
-    A batch is padded to its longest utterance, several times the usual one. A GPU runs the whole
-    faster than the pieces.
+    A batch is padded to its longest utterance, several times the usual one, and what attention
+    costs grows with the square of that. A GPU runs the whole faster than the pieces.
     """
     masks = [steps.mask_BL for steps in parts.values()]
     if masks[0].is_cuda:
         return f(dict(parts))
     order_B = torch.stack([mask_BL.sum(1) for mask_BL in masks]).sum(0).argsort(stable=True)
+    groups = min(4, len(order_B) // 8)
+    if attends and sum(mask_BL.shape[1] for mask_BL in masks) > _LONG:
+        groups = max(len(order_B) // 8, min(4, len(order_B) // 4))
     outputs = [
         f({m: _cut(steps, rows) for m, steps in parts.items()})
-        for rows in order_B.chunk(max(1, min(4, len(order_B) // 8)))
+        for rows in order_B.chunk(max(1, groups))
     ]
     return torch.cat(outputs)[order_B.argsort()]
 

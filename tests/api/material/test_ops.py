@@ -226,6 +226,23 @@ def test_groups_of_like_length_are_put_back_in_order():
     )
 
 
+@pytest.mark.parametrize(
+    "rows, steps, attends, groups",
+    [(64, 300, True, 8), (16, 300, True, 4), (64, 300, False, 4), (64, 256, True, 4)],
+)
+def test_long_rows_that_are_attended_to_come_in_smaller_groups(rows, steps, attends, groups):
+    x_BLD = torch.zeros(rows, steps, 1)
+    mask_BL = torch.arange(steps) < torch.linspace(1, steps, rows).long()[:, None]
+    sizes = []
+
+    def f(parts):
+        sizes.append(len(parts["x"].x_BLD))
+        return masked_mean(*parts["x"])
+
+    by_length(f, {"x": Steps(x_BLD, mask_BL)}, attends=attends)
+    assert sizes == [rows // groups] * groups
+
+
 def test_compact_keeps_word_numbers():
     for mask in ([True, False], [False, True]):
         moved = compact(Steps(torch.tensor([[[3], [4]]]), torch.tensor([mask])))

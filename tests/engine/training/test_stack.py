@@ -102,7 +102,7 @@ def test_real_methods_learn_the_same_together_as_alone(model, catalog, monkeypat
 
     # As on a GPU, where the whole batch goes at once.
     monkeypatch.setattr(
-        merbench_baselines.fusions.mult, "by_length", lambda f, parts: f(dict(parts))
+        merbench_baselines.fusions.mult, "by_length", lambda f, parts, attends: f(dict(parts))
     )
     parts = resolve(Request(model), catalog, tiny.corpus(), None).parts
     settings = {

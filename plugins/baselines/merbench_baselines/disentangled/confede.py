@@ -55,7 +55,7 @@ class TransformerReader(nn.Module):
         return masked_mean(self.norm(x_BLD), mask_BL)
 
     def forward(self, steps: Steps) -> Tensor:
-        return by_length(self.run, {"x": compact(steps)})
+        return by_length(self.run, {"x": compact(steps)}, attends=True)
 
 
 class ConFEDE(nn.Module):

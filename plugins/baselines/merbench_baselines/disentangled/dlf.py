@@ -193,7 +193,9 @@ class DLF(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
-        *errors, aligned_BC, branches_BC, z_BC = by_length(self.read, steps).split(self.columns, 1)
+        *errors, aligned_BC, branches_BC, z_BC = by_length(self.read, steps, attends=True).split(
+            self.columns, 1
+        )
         count = len(steps)
         kinds = [torch.cat(errors[i : i + count], 1) for i in range(0, 3 * count, count)]
         aux = dict(zip(("reconstruction", "specific", "orthogonality"), kinds, strict=True))

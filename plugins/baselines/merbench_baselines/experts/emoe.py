@@ -134,7 +134,7 @@ class EMOE(nn.Module):
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
         present_BM = present_modalities(steps)
-        h_BMD = by_length(self.read, steps).unflatten(1, (len(steps), -1))
+        h_BMD = by_length(self.read, steps, attends=True).unflatten(1, (len(steps), -1))
         route_BM = self.routes(steps, present_BM)
         z_BD = self.last((route_BM[..., None] * h_BMD).sum(1))
         branches = [self.residual[m](h) for m, h in zip(steps, h_BMD.unbind(1), strict=True)]

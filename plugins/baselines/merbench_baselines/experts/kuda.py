@@ -259,7 +259,9 @@ class KuDA(nn.Module):
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = complete(parts, self.inputs)
         count = len(steps)
-        columns = by_length(self.run, steps).split((count, count * self.width, self.width), 1)
+        columns = by_length(self.run, steps, attends=True).split(
+            (count, count * self.width, self.width), 1
+        )
         present_BM = present_modalities(steps)
         aux = {
             "scores": columns[0],

@@ -191,5 +191,5 @@ class MulT(nn.Module):
         return torch.cat(last, 1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        x_BD = by_length(self.last_steps, complete(parts, self.widths))
+        x_BD = by_length(self.last_steps, complete(parts, self.widths), attends=True)
         return Fused((x_BD + self.residual(x_BD))[:, None])

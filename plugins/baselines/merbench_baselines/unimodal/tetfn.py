@@ -144,7 +144,7 @@ class TETFN(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
-        utterances_BC, last_BC = by_length(self.read, steps).split(self.columns, 1)
+        utterances_BC, last_BC = by_length(self.read, steps, attends=True).split(self.columns, 1)
         present_BM = present_modalities(steps)
         aux = {"utterances": utterances_BC, "present": present_BM}
         return Fused(self.fuse(last_BC)[:, None], aux)
