@@ -117,7 +117,15 @@ class Catalog:
                 f"{word} {name!r} is offered by {_named([plugin for plugin, _ in offers])}; "
                 "uninstall one, or leave it out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
             )
-        message = unknown(word, name, self.names(kind), f"merbench list {word}s shows them all")
+        if several := [part.strip() for part in name.split(",")][1:]:
+            raise RequestError(
+                f"one {word} is asked for here, and {name!r} names {len(several) + 1}; "
+                "ask for each by itself"
+            )
+        listed = f"merbench list {word}s shows them all"
+        if kinds := [kind for kind, other_name in self._offers if other_name == name]:
+            listed = f"a component of kind {kinds[0]} has that name; {listed}"
+        message = unknown(word, name, self.names(kind), listed)
         if broken := [
             f"{p.name!r} of {p.distribution}: {p.error}" for p in self.plugins if p.error
         ]:

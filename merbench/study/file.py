@@ -48,7 +48,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
-from merbench.api import MODALITIES, Config, DataError, Modality
+from merbench.api import MODALITIES, Config, DataError, Modality, TrainConfig
 from merbench.api.did_you_mean import did_you_mean
 from merbench.data.folder.toml_section import read_toml
 from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
@@ -182,7 +182,10 @@ def read_study(path: Path) -> StudyFile:
         first = error.errors()[0]
         where = _where(first["loc"])
         if first["type"] == "extra_forbidden":
-            advice = did_you_mean(str(first["loc"][-1]), _fields(first["loc"]))
+            key = str(first["loc"][-1])
+            advice = did_you_mean(key, _fields(first["loc"]))
+            if key in TrainConfig.model_fields:
+                advice = f"it is settings.train.{key}"
             sentence = f"unknown key {where!r}; {advice}"
         elif first["type"] == "missing":
             sentence = (

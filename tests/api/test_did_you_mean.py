@@ -9,6 +9,7 @@ from merbench.api.did_you_mean import did_you_mean
     ("name", "more", "advice"),
     [
         ("tnf", {}, "did you mean 'tfn'?"),
+        ("TFN", {}, "did you mean 'tfn'?"),
         ("tfn2", {"most": 2}, "did you mean 'tfn' or 'mfn'?"),
         ("zzz", {}, "there are: lmf, mfn, tfn"),
         ("zzz", {"otherwise": "merbench list names them"}, "merbench list names them"),

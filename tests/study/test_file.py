@@ -88,6 +88,10 @@ def test_settings_may_be_written_as_tables(read, written, meant):
             "unknown key 'seedz'; did you mean 'seeds'?",
         ),
         (
+            "models = ['tfn']\nepochs = 3\n[[tracks]]\ndataset = 'tiny'",
+            "unknown key 'epochs'; it is settings.train.epochs",
+        ),
+        (
             "models = ['tfn']\n[[tracks]]\ndataset = 'tiny'\nprotocl = 'x'",
             "unknown key 'tracks[1].protocl'; did you mean 'protocol'?",
         ),

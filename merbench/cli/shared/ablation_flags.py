@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from merbench.api.did_you_mean import nearest
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import RequestError
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.session import Session
@@ -54,11 +54,12 @@ def require_declared(session: Session, models: str, ablations: Sequence[str]) ->
     for name in ablations:
         if name in (*declared, "all"):
             continue
-        if similar := nearest(name, [*declared, *switches], most=3):
-            advice = f"did you mean {' or '.join(map(_typed, similar))}?"
-        else:
-            advice = f"there are: {', '.join(map(_typed, declared)) or 'none'}"
-        raise RequestError(f"unknown ablation {name!r} of {models}; {advice}")
+        those_declared = f"there are: {', '.join(map(_typed, declared)) or 'none'}"
+        advice = did_you_mean(name, [*declared, *switches], those_declared, 3, written=_typed)
+        raise RequestError(
+            f"unknown ablation {name!r} of {models}; {advice} "
+            f"(merbench show {recipes[0].name} lists them)"
+        )
 
 
 def _typed(name: str) -> str:

@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from merbench.api.errors import DataError, RunError
+from merbench.cli.shared.misplaced_words import GuidingCommand, takes_pairs
 from merbench.cli.shared.named_path import NamedPath
 from merbench.results.files import require_output, write_output
 
 OWN = ("config", "save_config", "help")
 
 
-class ConfigCommand(click.Command):
+class ConfigCommand(GuidingCommand):
     """A command that takes its options from a file too. What stands on the command line, or in the
     environment, goes before the file: each key of KEY=VALUE by itself, any other list as a whole.
 
@@ -51,8 +52,7 @@ class ConfigCommand(click.Command):
         for option in _options(ctx).values():
             assert option.name
             source = ctx.get_parameter_source(option.name)
-            takes_pairs = option.multiple and "=" in (option.metavar or "")
-            if takes_pairs and source == click.core.ParameterSource.COMMANDLINE:
+            if takes_pairs(option) and source == click.core.ParameterSource.COMMANDLINE:
                 pairs_of_file = (ctx.default_map or {}).get(option.name, ())
                 pairs = ctx.params[option.name]
                 keys = {_key(pair) for pair in pairs}

@@ -28,8 +28,19 @@ TITLES: dict[CommandGroup, str] = {
 
 class FullHelpGroup(click.Group):
     """Its help shows the whole first sentence of each command, where click breaks off after half a
-    line.
+    line; and a command that it has not is answered with those that it has.
     """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from merbench.host.catalog import unknown
+
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            where = f"{ctx.command_path} --help shows them all"
+            raise RequestError(unknown("command", name, self.list_commands(ctx), where))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
@@ -61,7 +72,7 @@ class LazyGroup(FullHelpGroup):
         return command
 
 
-class Program(click.Group):
+class Program(FullHelpGroup):
     """``merbench``: ``builtin`` commands, then those of plugins, under the headings of their
     groups.
 
@@ -87,17 +98,6 @@ class Program(click.Group):
                 "leave one out with --no-plugin NAME"
             )
         return _load(offers[0][1], offers[0][0].distribution) if offers else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        from merbench.host.catalog import unknown
-
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            known = self.list_commands(ctx)
-            raise RequestError(unknown("command", name, known, "merbench --help shows them all"))
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = list(self._all(ctx))

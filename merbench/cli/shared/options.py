@@ -29,6 +29,15 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class SeedNumber(click.IntRange):
+    """One number a time, for who gives several."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, str) and "," in value:
+            self.fail(f"{value} are several; name each, --seed 0 --seed 1", param, ctx)
+        return int(super().convert(value, param, ctx))
+
+
 REQUEST_OPTIONS = (
     click.option(
         "--model",
@@ -178,13 +187,13 @@ REQUEST_OPTIONS = (
 RUN_OPTIONS = (
     click.option(
         "--seeds",
-        type=click.IntRange(1, MOST_SEEDS),
+        type=SeedNumber(1, MOST_SEEDS),
         help="Seeds 0 to N-1.  [default: 3]",
     ),
     click.option(
         "--seed",
         "seed_list",
-        type=click.IntRange(0, FIRST_TUNING_SEED - 1),
+        type=SeedNumber(0, FIRST_TUNING_SEED - 1),
         multiple=True,
         help="This seed (repeatable; in place of --seeds).",
     ),

@@ -53,7 +53,7 @@ def _seeds(count: int | None, seeds: Sequence[int]) -> tuple[int, ...]:
 def _modalities(names: str | None) -> tuple[Any, ...] | None:
     if names is None:
         return None
-    modalities = tuple(name.strip() for name in names.split(","))
+    modalities = tuple(name.strip() for name in names.replace("+", ",").split(","))
     for name in modalities:
         if name not in MODALITIES:
             raise RequestError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from merbench.terminal.messages import say, say_note
 
 if TYPE_CHECKING:
+    from merbench.api.events import Event
     from merbench.api.material.corpus import Corpus
     from merbench.api.material.word_vectors import Lexicon
     from merbench.bench.bench import Bench
@@ -26,6 +27,13 @@ class Session:
 
     def __init__(self, disabled: tuple[str, ...] = ()) -> None:
         self.disabled = disabled
+        self._noted: set[Event] = set()
+
+    def note(self, event: Event) -> None:
+        """As ``say_note``, each note once: several boards may be of one data set."""
+        if event not in self._noted:
+            self._noted.add(event)
+            say_note(event)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -47,7 +55,7 @@ class Session:
         """The data set; without a name the default one, and a line that says which and why."""
         from merbench.engine.plan.datasets import open_or_default
 
-        return open_or_default(self.catalog, self.homes(data), name, say_note)
+        return open_or_default(self.catalog, self.homes(data), name, self.note)
 
     def bench(self, options: RunOptions) -> Bench:
         """What the runs of a command share."""
@@ -55,7 +63,7 @@ class Session:
         from merbench.terminal.run_progress import RunProgress
 
         homes = self.homes(options.data)
-        bench = Bench(self.catalog, homes, options, say_note, RunProgress, self.disabled)
+        bench = Bench(self.catalog, homes, options, self.note, RunProgress, self.disabled)
         # What was imported is passed over from now on; what training leaves is collected as usual.
         gc.freeze()
         gc.set_threshold(*COLLECTED)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from merbench.api import MODALITIES, Config, RequestError, TrainConfig
-from merbench.api.did_you_mean import nearest
+from merbench.api.did_you_mean import did_you_mean, nearest
 from merbench.host.catalog import unknown
 from merbench.results.spec import canonical
 
@@ -243,8 +243,10 @@ def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: s
     prefix = f"{slot}." if slot else ""
     for name in values:
         if name not in kind.model_fields:
-            fields = [f"{prefix}{field}" for field in kind.model_fields]
-            raise RequestError(unknown("setting", f"{prefix}{name}", fields, f"settings of {part}"))
+            advice = did_you_mean(name, kind.model_fields, most=3, written=f"{prefix}{{}}".format)
+            raise RequestError(
+                f"unknown setting {f'{prefix}{name}'!r}; {advice} (settings of {part})"
+            )
     try:
         config = kind(**values)
     except ValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from merbench.api.plural import count_of
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.board.ranks import RULE, Standing
 from merbench.report.scores.rows.entries import Board, Entry
@@ -137,7 +138,7 @@ def notes(board: Board, scores: BoardScores) -> list[str]:
         sentences.append(RULE)
         if 2 / 2**seeds >= ALPHA:
             sentences.append(
-                f"with {seeds} seeds no sign-flip p lies below {2 / 2**seeds:.3g}: "
+                f"with {count_of(seeds, 'seed')} no sign-flip p lies below {2 / 2**seeds:.3g}: "
                 "these ranks separate models from six seeds on"
             )
     return sentences + board.caveats + [corrected(e, board, scores) for e in board.superseded]

@@ -78,6 +78,17 @@ def test_blocks_columns_and_cells(boards):
     assert any("reconstruction" in note for note in made.notes)
 
 
+@pytest.mark.parametrize(("seeds", "words"), [(1, "with 1 seed no"), (2, "with 2 seeds no")])
+def test_it_is_said_where_ranks_stand_on_too_few_seeds(tmp_path, seeds, words):
+    store = Store(tmp_path)
+    for model, miss in (("tfn", 0.5), ("mult", 0.6)):
+        put(store, miss, spec(model), range(seeds))
+    source = StoreSource(store)
+    (board,) = collect(source.records(), ())
+    notes = sheet(board, score(board, source, Cache(None))).notes
+    assert any(note.startswith(words) for note in notes)
+
+
 def test_json_has_every_seed_and_run(boards):
     told = as_json(*boards, sheet(*boards))
     assert len(told["rows"][0]["runs"]) == len(told["rows"][0]["seeds"]) == 10
