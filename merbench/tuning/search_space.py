@@ -90,6 +90,16 @@ def space_of(plan: Plan, fixed: set[str]) -> Space:
     return Space(ranges, defaults)
 
 
+def require_ranges(plan: Plan, request: Request) -> None:
+    """RequestError where there is nothing to search."""
+    if not space_of(plan, fixed_by(plan, request)).ranges:
+        fixed = " that is not fixed" if request.settings or request.ablations else ""
+        raise RequestError(
+            f"nothing to search: {plan.recipe.name} has no setting with a range{fixed} here "
+            f"(merbench show {plan.recipe.name} lists its settings)"
+        )
+
+
 def _names(slot: str, name: str) -> set[str]:
     """``encoder.width`` speaks of every encoder."""
     return {f"{slot}.{name}", f"{slot.partition('.')[0]}.{name}"}

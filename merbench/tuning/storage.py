@@ -25,6 +25,12 @@ def journal_of(place: str | None, store: Path, search: str) -> Path:
     return store / "tuning" / f"{search}.journal" if place is None else Path(place)
 
 
+def without_password(place: str) -> str:
+    """A URL of a storage, for sentences; without the user too. A file's name stays as it is."""
+    netloc = urlsplit(place).netloc
+    return place.replace(netloc, netloc.rpartition("@")[2]) if netloc else place
+
+
 def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
     """``where``: None (a journal in the store), a file, a URL that SQLAlchemy knows, or
     ``grpc://host:port``. RequestError out of reach.
@@ -41,8 +47,7 @@ def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
             raise RequestError(
                 f"--storage {path} cannot be used ({reason}); name another file or database"
             ) from error
-    url = urlsplit(place)
-    shown_url = place.replace(url.netloc, url.netloc.rpartition("@")[2])
+    url, shown_url = urlsplit(place), without_password(place)
     scheme = url.scheme.partition("+")[0]
     try:
         with warnings.catch_warnings():

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from merbench.cli.measure.tune import _end_with_parent
+from merbench.tuning.storage import without_password
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
 
@@ -85,6 +86,19 @@ def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path
         loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text())["tuned_by"]["search"]
         == report["search"]
     )
+
+
+def test_a_model_without_ranges_is_refused(merbench, tmp_path):
+    result = merbench("tune", "--model", "majority", "--dataset", SAMPLE)
+    sentence = "nothing to search: majority has no setting with a range here"
+    assert result.returncode == 2 and sentence in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_it_is_said_where_the_search_is_kept(merbench):
+    result = merbench(*QUICK, "--trials", "1", "--storage", "x.journal", check=True)
+    assert "the search is kept in x.journal" in result.stderr
+    assert without_password("postgresql://me:secret@host/db") == "postgresql://host/db"
 
 
 def test_an_ablation_has_a_search_of_its_own(merbench):

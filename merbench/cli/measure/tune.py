@@ -117,6 +117,7 @@ def command(
     """
     from merbench.terminal.tune_progress import TuneProgress
     from merbench.tuning.search import tune
+    from merbench.tuning.search_space import require_ranges
     from merbench.tuning.shared_search import SearchConfig, join, loss_of_storage_reported
     from merbench.tuning.trial import check_buildable
 
@@ -127,6 +128,7 @@ def command(
     options = gather(ablations, seeds=None, seed_list=(), force=False, **parsed)
     bench = session.bench(options)
     plan = bench.plan(options.request)
+    require_ranges(plan, options.request)
     if not worker:
         check_buildable(plan, bench.machine)
     with TuneProgress(search.trials, label(plan), silent=worker) as progress:
@@ -141,7 +143,7 @@ def command(
     if plots:
         _draw(join(options.request, plan, bench.store, search), plots)
     final = _final_runs(bench, plan, tuned, range(final_seeds or 0))
-    _report(bench, plan, tuned, final)
+    _report(bench, plan, tuned, final, search.storage)
     raise SystemExit(
         1 if any(r.status == "failed" for records in final.values() for r in records) else 0
     )
@@ -233,13 +235,18 @@ def _draw(joined: SharedSearch, folder: Path) -> None:
 
 
 def _report(
-    bench: Bench, plan: Plan, tuned: SearchResult, final: Mapping[str, Sequence[Record]]
+    bench: Bench,
+    plan: Plan,
+    tuned: SearchResult,
+    final: Mapping[str, Sequence[Record]],
+    storage: str | None,
 ) -> None:
     """stdout: what was found and, where there are final runs, the scores; or one JSON object."""
     from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts, summary
     from merbench.report.scores.statistics.means import summaries_as_json
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
+    from merbench.tuning.storage import without_password
 
     scored = {name: by_seed(records, bench.store, plan.metrics) for name, records in final.items()}
     scores = {name: summary(seeds) for name, seeds in scored.items()}
@@ -272,7 +279,8 @@ def _report(
         show(table(plan.track.title, board.columns(plan.metrics), rows, notes=notes, width=room()))
         say_next(bench.options.store, "leaderboard")
     else:
-        say(f"the search is kept in {bench.options.store}, and the same command continues it")
+        place = without_password(storage) if storage else bench.options.store
+        say(f"the search is kept in {place}, and the same command continues it")
         say(
             "the same command with --final-seeds 10 runs both settings on ten fresh seeds and "
             "scores them on the test rows"

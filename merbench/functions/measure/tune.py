@@ -57,6 +57,7 @@ def tune(
     from merbench.study.file import Tuning
     from merbench.terminal.tune_progress import TuneProgress
     from merbench.tuning.search import tune as search
+    from merbench.tuning.search_space import require_ranges
     from merbench.tuning.shared_search import SearchConfig
     from merbench.tuning.trial import check_buildable
 
@@ -77,6 +78,7 @@ def tune(
     config = SearchConfig(**search_keywords)
     bench, options = open_bench("tune", model, dataset, run_keywords)
     plan = bench.plan(options.request)
+    require_ranges(plan, options.request)
     check_buildable(plan, bench.machine)
     silent = not run_keywords.get("progress", True)
     with TuneProgress(config.trials, model, silent, also=run_keywords.get("watch")) as watch:
