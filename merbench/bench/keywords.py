@@ -19,16 +19,28 @@ LONGEST_SHOWN = 80
 
 def checked_keywords(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords, of the right types. RequestError for one that is not known or does not fit."""
+    from merbench.api.declarations.train_settings_and_ranges import TrainConfig
     from merbench.host.catalog import unknown
 
     types = _keyword_types()
-    if unexpected := [name for name in keywords if name not in types]:
-        raise RequestError(
-            unknown("keyword", unexpected[0], list(types), f"keywords of {function}()")
-        )
+    for name in keywords:
+        if name in TrainConfig.model_fields and name not in types:
+            setting = f"settings={{'train.{name}': ...}}"
+            raise RequestError(f"unknown keyword {name!r}; it is {setting} of {function}()")
+        if name not in types:
+            raise RequestError(unknown("keyword", name, list(types), f"keywords of {function}()"))
     keywords = {name: plain(value) for name, value in keywords.items()}
     check_types(function, keywords, types)
     return keywords
+
+
+def refuse_ablations(function: str, keywords: Mapping[str, Any]) -> None:
+    """RequestError for ``ablations`` of a function that compares the full model with some."""
+    if "ablations" in keywords:
+        raise RequestError(
+            f"{function}(ablations=) would change the model that ablations are compared with; "
+            f"name them with {function}(names={keywords['ablations']!r})"
+        )
 
 
 def plain(value: Any) -> Any:

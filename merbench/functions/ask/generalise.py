@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from merbench.api.errors import RequestError
+from merbench.bench.keywords import refuse_ablations
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
 from merbench.bench.python_session import open_bench
@@ -62,6 +63,7 @@ def generalise(
 
         merbench.generalise("sentiment-labels.toml", ["merclip"], "mosi").to_pandas()
     """
+    refuse_ablations("generalise", keywords)
     bench, options = open_bench("generalise", ",".join(models), dataset, dict(keywords))
     return generalised(bench, options.seeds, Path(label_sets), names)
 

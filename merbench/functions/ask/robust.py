@@ -76,11 +76,13 @@ def robust(
     from merbench.analyses.missing_rates import over_rates
     from merbench.analyses.robust import parse, require_a_fit, title
     from merbench.analyses.robust import robust as damage
+    from merbench.bench.bench import label
     from merbench.report.scores.paired_differences import compare
 
     cases = list({title(case): case for text in corrupt for case in parse(text)}.values())
     bench, options = open_bench("robust", ",".join(models), dataset, dict(keywords))
-    plans = {m: bench.plan(replace(options.request, model=m)) for m in options.models}
+    own_plans = [bench.plan(replace(options.request, model=model)) for model in options.models]
+    plans = {label(plan): plan for plan in own_plans}
     require_a_fit(plans.values(), cases)
     curves: list[RateCurve] = []
     lines: list[Line] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
 from merbench.api.errors import RequestError
+from merbench.bench.keywords import refuse_ablations
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
 from merbench.bench.python_session import open_bench
@@ -53,6 +54,7 @@ def ablate(
     from merbench.report.scores.paired_differences import compare
     from merbench.report.scores.rows.pooled_seeds import by_seed
 
+    refuse_ablations("ablate", keywords)
     bench, options = open_bench("ablate", model, dataset, dict(keywords))
     recipe = bench.catalog.recipe(model)
     declared = [a.name for a in recipe.ablations]

@@ -49,11 +49,18 @@ def tune(
     """
     from pydantic import ValidationError
 
+    from merbench.api.did_you_mean import nearest
+    from merbench.host.catalog import unknown
+
     if useless := sorted(OF_RUNS & set(keywords)):
         raise RequestError(
             f"tune({useless[0]}=) has no effect on a search, whose trials have seeds of their "
             "own and are not stored as runs; give it to run() with what was found"
         )
+    for name in keywords:
+        if name not in TuneKeywords.__optional_keys__ and nearest(name, _Search.__annotations__):
+            known = list(_Search.__annotations__)
+            raise RequestError(unknown("keyword", name, known, "keywords of tune()"))
     from merbench.study.file import Tuning
     from merbench.terminal.tune_progress import TuneProgress
     from merbench.tuning.search import tune as search
