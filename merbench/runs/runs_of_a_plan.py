@@ -19,14 +19,11 @@ from merbench.results.code_digest import code_digest
 from merbench.results.records.provenance import describe
 from merbench.results.records.record import Record, RecordedSpace
 from merbench.results.spec import run_id
-from merbench.results.store.store import Store
+from merbench.results.store.store import STACK, Store
 from merbench.runs.draft_record import Draft
 from merbench.runs.events import run_resumed
 from merbench.runs.failures import message
 from merbench.runs.machine import Machine
-
-STACK = "-stack"
-"""After the run id in the name of a checkpoint of seeds that train together."""
 
 
 @dataclass

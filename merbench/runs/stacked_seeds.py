@@ -18,10 +18,11 @@ from merbench.engine.training.stacked.modules import CannotStackError
 from merbench.engine.training.train import Fitted
 from merbench.results.records.record import Record
 from merbench.results.store.claims import Claims
+from merbench.results.store.store import STACK
 from merbench.runs.events import epoch_done, run_started
 from merbench.runs.failures import FAILURES, exits_raise, is_recorded
 from merbench.runs.one_run import build_problem, notes_of, run_one, score_and_store
-from merbench.runs.runs_of_a_plan import STACK, Work
+from merbench.runs.runs_of_a_plan import Work
 
 
 def run_together(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.data.encoder_cache.entry import ENTRY, VALUES, Entry, file_sha256, writing
+from merbench.data.encoder_cache.entry import ENTRY, SHARDS, VALUES, Entry, file_sha256, writing
 from merbench.data.encoder_cache.filling import Filling
 from merbench.results.files import remove
 from merbench.results.records.sealed import read_file
@@ -52,6 +52,8 @@ class Cache:
             entry.check(key)
             if file_sha256(folder / VALUES) != entry.sha256:
                 raise ValueError("its checksum does not fit")
+            for shards in folder.glob(f"{SHARDS}*"):  # of a job that was killed when it was done
+                shutil.rmtree(shards, ignore_errors=True)
             return entry, *_mapped(folder / VALUES)
         except FileNotFoundError:
             return None

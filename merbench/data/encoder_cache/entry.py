@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from merbench.api.errors import RequestError
 
 ENTRY, VALUES = "entry.json", "values.safetensors"
+SHARDS = "shards-"
+"""What the names of folders of shards begin with; the rest says how they are cut."""
 
 
 class About(BaseModel):

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from merbench.api.errors import RequestError
 from merbench.api.material.clips import CUT_SHORT, WITHOUT, rates, summed
 from merbench.api.media.decoded import Shares
-from merbench.data.encoder_cache.entry import ENTRY, VALUES, Entry, file_sha256, writing
+from merbench.data.encoder_cache.entry import ENTRY, SHARDS, VALUES, Entry, file_sha256, writing
 from merbench.results.files import remove, write_atomic
 from merbench.results.records.sealed import require_file
 
@@ -122,7 +122,7 @@ class Filling:
             **facts,
         ).sealed()
         write_atomic(self.folder / ENTRY, entry.model_dump_json(indent=1).encode())
-        for folder in self.folder.glob("shards-*"):
+        for folder in self.folder.glob(f"{SHARDS}*"):
             shutil.rmtree(folder)
 
     def _path(self, number: int) -> Path:

@@ -19,7 +19,7 @@ from merbench.data.folder.label_table import read_table
 from merbench.data.folder.manifest import Manifest, Origin, read_manifest
 from merbench.data.folder.read import FILE, read_folder
 from merbench.data.folder.toml_section import Section, read_toml
-from merbench.data.intake.lock_and_resume import alone, job_of, start_job
+from merbench.data.intake.lock_and_resume import alone, end_job, job_of, start_job
 from merbench.data.intake.rows.source import Described
 from merbench.data.intake.sink import LABELS, Bundle, StreamExistsError, Watch
 from merbench.data.intake.stream_choice import Choice
@@ -118,7 +118,7 @@ def add(
             except MerbenchError:
                 # Refused: the same command could not go on from what was made.
                 if not (work / "ready").exists():
-                    shutil.rmtree(work, ignore_errors=True)
+                    end_job(work)
                 remove_empty(*missing)
                 raise
     except OSError as error:
@@ -145,19 +145,23 @@ def _add(
     if not ready.exists():
         manifest_before = _still_valid_manifest(target)
         sink = Bundle(name, work, existing, origin, watch, choice)
+        conflict = None
         try:
             _convert(form, origin.form, source, sink)
             sink.chosen.check()
         except StreamExistsError as error:
-            shutil.rmtree(work)
+            conflict = error
+        if conflict or sink.adds_nothing:
             for added_before in reversed(manifest_before.sources if manifest_before else ()):
                 if _is_same_source(added_before, origin):
+                    end_job(work)
                     return added_before
+        if conflict:
             raise DataError(
-                f"{target} has {error} already, from another source; give it another name "
+                f"{target} has {conflict} already, from another source; give it another name "
                 "(--rename OLD=NEW), leave it out (--without NAME), or add the source under "
                 "another --name"
-            ) from None
+            )
         _complete(target, work, source, sink, manifest_before or Manifest(name=name))
         ready.touch()
     _show(target, work)
@@ -258,7 +262,7 @@ def _show(destination: Path, work: Path) -> None:
                 path.touch()  # so that it comes after the files that were put there
             if path.is_symlink() or path.exists():
                 path.replace(target)
-    shutil.rmtree(work)
+    end_job(work)
 
 
 def _described(folder: Path) -> Described | None:

@@ -23,6 +23,8 @@ def extended_description(existing: Described, sections: Sections) -> str:
         kind: {n: spec for n, spec in specs.items() if n not in existing.toml.get(kind, {})}
         for kind, specs in sections.items()
     }
+    if not any(lacks.values()):
+        return existing.text
     text = existing.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
     try:
         toml.loads(text)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from merbench.api.dataset_forms import Source
 from merbench.api.errors import RequestError
 from merbench.data.folder.manifest import Origin
 from merbench.data.intake.rows.source import Described
-from merbench.results.files import is_temporary, write_atomic
+from merbench.results.files import is_temporary, remove, write_atomic
+
+JOB = "job.json"
 
 
 def job_of(source: Source, origin: Origin, existing: Described | None) -> dict[str, Any]:
@@ -33,18 +35,24 @@ def job_of(source: Source, origin: Origin, existing: Described | None) -> dict[s
 
 def start_job(work: Path, job: dict[str, Any]) -> None:
     """Go on with what is in ``work`` if it is this job, else begin anew; while ``alone``."""
-    path, text = work / "job.json", json.dumps(job, indent=1, sort_keys=True, default=str)
+    path, text = work / JOB, json.dumps(job, indent=1, sort_keys=True, default=str)
     if path.exists() and path.read_text() == text:
         # Of a call that was killed while it wrote: they would be shown with the rest of the bundle.
         for left in filter(is_temporary, list(work.rglob(".*.tmp"))):
             left.unlink()
         return
+    path.unlink(missing_ok=True)  # first: a kill would leave half of a job that could be resumed
     for old in work.iterdir():
-        if old.is_dir():
-            shutil.rmtree(old)
-        elif old.name != "lock":
-            old.unlink()
+        if old.name != "lock":
+            remove(old)
     write_atomic(path, text.encode())
+
+
+def end_job(work: Path) -> None:
+    """Remove ``work``, whose job is done or refused."""
+    with suppress(OSError):  # what is left belongs to no job, and the next call removes it
+        (work / JOB).unlink(missing_ok=True)  # first, as above
+        shutil.rmtree(work)
 
 
 def _fingerprint(path: Path) -> str:

@@ -241,6 +241,15 @@ class Bundle:
     def note(self, sentence: str) -> None:
         self.origin.notes.append(sentence)
 
+    @property
+    def adds_nothing(self) -> bool:
+        """Whether the data set has all that the source has: columns, and what is described."""
+        return (
+            self.existing is not None
+            and self.description() == self.existing.text
+            and not inside(self.bundle, self._labels).exists()
+        )
+
     def description(self) -> str:
         """The text of ``dataset.toml``."""
         if self.existing is None:

@@ -27,7 +27,7 @@ from merbench.api.events import (
 )
 from merbench.api.material.clips import CUT_SHORT, WITHOUT
 from merbench.data.encoder_cache.cache import Cache
-from merbench.data.encoder_cache.entry import About, Entry
+from merbench.data.encoder_cache.entry import SHARDS, About, Entry
 from merbench.data.encoder_cache.filling import Filling
 from merbench.data.streams.content_hash import Known, row_contents
 from merbench.engine.freed_memory import ONE_PASS, freed_memory_kept
@@ -139,7 +139,7 @@ def _encode_into(
     waits = f"{label}: another process is filling the cache; waiting for it"
     # How rows are cut into shards and batches is part of what a resumed job must find again.
     batches, decoded = encode_by_length.BATCHES, encode_by_length.DECODED
-    layout = f"shards-{device.type}-{batches}-batches-{decoded}-decoded-by-length"
+    layout = f"{SHARDS}{device.type}-{batches}-batches-{decoded}-decoded-by-length"
     with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
         if cache.find(about.key) is not None:
             return

@@ -91,6 +91,14 @@ def is_unfinished(folder: Path) -> bool:
     return names <= own_names and not any(name.startswith(runs) for name in names)
 
 
+def others(root: Path) -> list[Path]:
+    """Files below ``root`` that merbench did not write, by the lists of all its folders."""
+    paths = list(root.rglob("*"))
+    folders = [path for path in (root, *paths) if path.is_dir() and not path.is_symlink()]
+    own = {folder / name for folder in folders for name in (FILE, *written(folder))}
+    return [path for path in paths if path not in {*own, *folders} and not is_temporary(path)]
+
+
 def refuse_others(folder: Path, patterns: tuple[str, ...]) -> None:
     """RequestError naming a file of these kinds that merbench did not write there, such as the
     records of a contribution: what is built anew would not belong to it.
@@ -98,7 +106,8 @@ def refuse_others(folder: Path, patterns: tuple[str, ...]) -> None:
     listed = written(folder)
     for pattern in patterns:
         for path in sorted(folder.glob(pattern)):
-            if path.relative_to(folder).as_posix() not in listed:
+            is_listed = path.relative_to(folder).as_posix() in listed
+            if not is_listed and not is_temporary(path):
                 raise RequestError(_in_the_way(path))
 
 

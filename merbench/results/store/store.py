@@ -15,6 +15,7 @@ from __future__ import annotations
 import glob
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ DAMAGE = (
 """What reading a damaged run raises (ValidationError is a ValueError). No other OSError: a folder
 without permission, or a disk that is away, says nothing about the file.
 """
+STACK = "-stack"
+"""After the run id in the name of a checkpoint of seeds that train together. It is that of the
+seed which is recorded last."""
 _REREAD = 5
 """So often, with pauses, are a record and predictions read that do not belong together: another
 process may be between writing the two."""
@@ -63,6 +67,19 @@ class Store:
         """RequestError when nothing can be written here: reported before training, not after."""
         self._folder.require_writable()
         Claims(self.root).drop_all_dead()
+        self._drop_old_checkpoints()
+
+    def _drop_old_checkpoints(self) -> None:
+        """Of runs that are done: killed between its record and the end of its checkpoint, a run is
+        never made again.
+        """
+        paths = list((self.root / "checkpoints").glob("*.checkpoint"))
+        held = Claims(self.root).held() if paths else {}
+        for path in paths:
+            run_id = path.stem.removesuffix(STACK)
+            with suppress(*DAMAGE, UnreadableError, OSError):
+                if run_id not in held and read_record(self.file(run_id, ".json")).status == "done":
+                    path.unlink()
 
     def require_same_folder(self) -> None:
         """RequestError where another folder is now where the store was."""
@@ -269,7 +286,9 @@ class Store:
     def _set_aside(self, run_id: str, error: Exception) -> None:
         reason = str(error).splitlines()[0]
         record = self.file(run_id, ".json")
-        place = set_aside(self.root, record.parent.glob(f"{glob.escape(run_id)}.*"))
+        files = record.parent.glob(f"{glob.escape(run_id)}.*")
+        # The record last: without it, a kill would leave its predictions as those of no run.
+        place = set_aside(self.root, sorted(files, key=lambda path: path.suffix == ".json"))
         self.warnings.append(
             f"the record {record} cannot be used ({type(error).__name__}: {reason}); {place}"
         )

@@ -1,32 +1,23 @@
 """SIGKILL to ``data add`` at any moment: what is shown is whole, and the resumed call ends with the
 bytes of one that was never killed.
-
-Five moments here; ``tox -e kills`` sets MERBENCH_KILLS to take more.
 """
 
 from __future__ import annotations
-
-import multiprocessing
-import os
-import random
-import signal
-import time
 
 import numpy as np
 import pytest
 
 from merbench.api import Config, Source
 from merbench.data.folder.read import read_folder
-from merbench.data.folder.stored_statistics import write_statistics
 from merbench.data.intake.add import add
-from merbench.results import files
+from tests.kills import content, difference, killed, replace, resumes
 
-KILLS = int(os.environ.get("MERBENCH_KILLS", "5"))
-ROWS = 400
+ROWS = 40
+READY = ".mine.adding/ready"
 
 
 class Form:
-    """Many rows of several streams, read slowly enough to be killed in the middle."""
+    """A stream of features and one of words."""
 
     looks_for = "rows made up"
 
@@ -54,116 +45,90 @@ class Form:
         }
         sink.table(columns)
         sink.task("sentiment", column="label", kind="score", low=-3.0, high=3.0)
-        for modality in ("text", "audio", "video"):
-            sink.features(f"{modality}.{self.name}", modality, 5, ids, self.read)
-        sink.words(
-            "text.words" if self.name == "one" else "text.other",
-            ids,
-            lambda row: (["so"] * (row % 4), None),
-        )
-        sink.protocol(
-            "standard",
-            column="mode",
-            streams=[f"{m}.{self.name}" for m in ("text", "audio", "video")],
-        )
+        sink.features(f"audio.{self.name}", "audio", 5, ids, self.read)
+        sink.words(f"text.{self.name}", ids, lambda row: (["so"] * (row % 4), None))
+        sink.protocol("standard", column="mode", streams=[f"audio.{self.name}"])
 
     def read(self, row):
-        time.sleep(0.0002)
         return np.full((row % 7, 5), row, np.float32)
 
 
-def content(folder):
-    return {
-        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
-    }
-
-
-def assert_same_content(folder, reference):
-    ours, theirs = content(folder), content(reference)
-    assert ours.keys() == theirs.keys()
-    assert [name for name in theirs if ours[name] != theirs[name]] == []
-
-
-def call(home, source, name):
-    add("mine", home, source, Form(name), "made", {}, lambda *progress: None)
-
-
-@pytest.mark.parametrize("second", [False, True])
-def test_data_add_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, monkeypatch, second):
-    monkeypatch.setattr("merbench.data.intake.writers.features._CHECKPOINT", 500)
-    monkeypatch.setattr(
-        "os.fsync", lambda handle: None
-    )  # a killed process leaves the cache of the system as it is
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Adds a source of a form to ``mine``."""
+    monkeypatch.setattr("merbench.data.intake.writers.features._CHECKPOINT", 1500)
     path = tmp_path / "source"
     path.write_bytes(b"made")
-    source, reference, home = Source(path), tmp_path / "reference", tmp_path / "home"
-    for name in ("one", "two") if second else ("one",):
-        start = time.perf_counter()
-        call(reference, source, name)
-        usual = time.perf_counter() - start
-    if second:
-        call(home, source, "one")
-    before = content(home / "mine") if second else None
-    wanted = content(reference / "mine")
-    draw, fork = random.Random(second), multiprocessing.get_context("fork")
-    for _ in range(KILLS):
-        child = fork.Process(target=call, args=(home, source, "two" if second else "one"))
-        child.start()
-        time.sleep(draw.uniform(0.0, 1.2 * usual))
-        child.kill()
-        child.join()
+
+    def call(form, source=path):
+        add("mine", tmp_path / "home", Source(source), form, "made", {}, lambda *progress: None)
+
+    return call
+
+
+def assert_resumes(home, call, streams):
+    """``streams``: so many may be shown in between."""
+
+    def whole():
         if (home / "mine").exists():
-            streams = read_folder(home / "mine").streams
-            assert len(streams) in ((4, 8) if second else (4,))
-            description = (home / "mine/dataset.toml").read_bytes()
-            assert description in (
-                wanted["dataset.toml"],
-                before["dataset.toml"] if before else b"",
-            )
-    call(home, source, "two" if second else "one")
-    assert_same_content(home / "mine", reference / "mine")
-    assert not list(home.glob(".*"))
+            assert len(read_folder(home / "mine").streams) in streams
+
+    home.mkdir(exist_ok=True)
+    resumes(home, call, whole)
 
 
-def test_data_add_killed_after_its_statistics_ends_with_the_same_bytes(tmp_path, monkeypatch):
-    path = tmp_path / "source"
-    path.write_bytes(b"made")
-    source, reference, home = Source(path), tmp_path / "reference", tmp_path / "home"
-    call(reference, source, "one")
-
-    def killed(folder, read):
-        write_statistics(folder, read)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as once, pytest.raises(KeyboardInterrupt):
-        once.setattr("merbench.data.folder.stored_statistics.write_statistics", killed)
-        call(home, source, "one")
-    call(home, source, "one")
-    assert_same_content(home / "mine", reference / "mine")
+def test_a_new_data_set(tmp_path, call):
+    assert_resumes(tmp_path / "home", lambda: call(Form("one")), (2,))
 
 
-@pytest.mark.parametrize(
-    "file", ["label.csv", "dataset.toml", "statistics.safetensors", "manifest.json"]
-)
-def test_data_add_killed_while_it_writes_a_file_leaves_nothing_of_it(tmp_path, file):
-    path = tmp_path / "source"
-    path.write_bytes(b"made")
-    source, reference, home = Source(path), tmp_path / "reference", tmp_path / "home"
-    call(reference, source, "one")
+def test_streams_joined_to_a_data_set(tmp_path, call):
+    call(Form("one"))
+    assert_resumes(tmp_path / "home", lambda: call(Form("two")), (2, 4))
 
-    def killed():
-        write = files._write_through
-        files._write_through = lambda temporary, data, target: (
-            os.kill(os.getpid(), signal.SIGKILL)
-            if target.parent.name == "bundle" and target.name == file
-            else write(temporary, data, target)
-        )
-        call(home, source, "one")
 
-    child = multiprocessing.get_context("fork").Process(target=killed)
-    child.start()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL
-    assert list(home.rglob(f".{file}.*.tmp"))
-    call(home, source, "one")
-    assert_same_content(home / "mine", reference / "mine")
+def test_files_copied_and_linked_to(tmp_path, call, folder):
+    from merbench_datasets.feature_folder import FeatureFolder
+
+    form = FeatureFolder(Config())
+    assert_resumes(tmp_path / "home", lambda: call(form, folder.path), (7,))
+
+
+def test_files_of_names_that_others_have(tmp_path, call, folder, make_folder):
+    from merbench_datasets.feature_folder import FeatureFolder
+
+    (tmp_path / "other").mkdir()
+    other = make_folder(tmp_path / "other")
+    toml = (other.path / "dataset.toml").read_text()
+    for modality in ("text", "audio", "video"):
+        toml = toml.replace(f'"{modality}.', f'"{modality}.other-')
+    other.toml(toml)
+    other.arrays["one"] = -other.arrays["one"]
+    other.words["end"] = other.words["end"] + 0.1
+    other.save()
+    form = FeatureFolder(Config())
+    call(form, folder.path)
+    assert_resumes(tmp_path / "home", lambda: call(form, other.path), (7, 14))
+
+
+def test_another_source_in_the_place_of_one_that_was_killed(tmp_path, call):
+    """The first one is given again after both were killed."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "other").write_bytes(b"other")
+
+    def first():
+        call(Form("one"))
+
+    def second():
+        call(Form("two"), tmp_path / "other")
+
+    ready = [copy for _, copy in killed(first, home, tmp_path) if (copy / READY).exists()]
+    wanted = content(home)
+    replace(home, ready[0])
+    (tmp_path / "kept").mkdir()
+    copies = killed(second, home, tmp_path / "kept")
+    for moment, left in copies:
+        if not (left / "mine").exists() and moment.event == "os.remove":
+            replace(home, left)
+            first()
+            assert not difference(content(home), wanted), moment

@@ -7,8 +7,6 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
-import random
-import time
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +35,9 @@ from merbench_encoders.clip.faces import Box, Faces
 from merbench_encoders.clip.image import ClipImage
 from merbench_encoders.clip.text import ClipText
 from tests.clips import frame, number, tone, write_clip
+from tests.kills import resumes
 from tests.towers import tiny_clap, tiny_clip
 
-KILLS = int(os.environ.get("MERBENCH_KILLS", "5"))
 CPU = torch.device("cpu")
 
 
@@ -324,28 +322,17 @@ def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_p
     }
 
 
-def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, monkeypatch):
-    """Five moments here; ``tox -e kills`` sets MERBENCH_KILLS to take more."""
-    plan = texts
-    small_shards(monkeypatch, 50)
-    encoded(plan, "text", Cache(tmp_path / "whole"), CPU)
-    draw, fork = random.Random(0), multiprocessing.get_context("fork")
-    left = 0
-    for _ in range(KILLS):
-        goal = left + draw.randrange(5)
-        child = fork.Process(target=encoded, args=(plan, "text", Cache(tmp_path / "killed"), CPU))
-        child.start()
-        while (
-            child.is_alive()
-            and (left := len(list((tmp_path / "killed").rglob("*.safetensors")))) < goal
-        ):
-            time.sleep(0.001)
-        time.sleep(draw.uniform(0.0, 0.01))
-        child.kill()
-        child.join()
-    encoded(plan, "text", Cache(tmp_path / "killed"), CPU)
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
-    assert left, "no kill came in the middle"
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(texts, tmp_path, monkeypatch):
+    small_shards(monkeypatch, 600)
+    (root := tmp_path / "cache").mkdir()
+
+    def whole():
+        cache = Cache(root)
+        for key, *_ in cache.entries():
+            cache.find(key)
+        assert not cache.warnings
+
+    resumes(root, lambda: encoded(texts, "text", Cache(root), CPU), whole)
 
 
 def test_two_processes_fill_one_cache(texts, tmp_path, monkeypatch):

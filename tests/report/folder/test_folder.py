@@ -177,7 +177,7 @@ def test_a_folder_that_cannot_be_read_names_its_file(root):
         with pytest.raises(DataError, match=name):
             read(path)
         (path / name).write_bytes(kept)
-    with pytest.raises(DataError, match="holds no boards"):
+    with pytest.raises(DataError, match="is one board"):
         tracks(path)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from merbench.api.errors import RequestError
@@ -101,17 +99,6 @@ def test_a_list_that_is_damaged_or_leaves_the_folder_is_refused(tmp_path, text):
     (tmp_path / FILE).write_text(text)
     with pytest.raises(RequestError, match=r"written.json cannot be read"):
         replace_written(tmp_path, {"a": b""}, keep_all)
-
-
-def test_a_kill_between_the_two_lists_costs_nothing(tmp_path, monkeypatch):
-    replace_written(tmp_path, {"a": b"1", "b": b"1"}, keep_all)
-    monkeypatch.setattr("pathlib.Path.unlink", lambda *_, **__: exit(9))
-    with pytest.raises(SystemExit):
-        replace_written(tmp_path, {"a": b"2", "c": b"2"}, keeps=lambda name: False)
-    monkeypatch.undo()
-    replace_written(tmp_path, {"a": b"3", "c": b"3"}, keeps=lambda name: False)
-    assert files(tmp_path) == {"a": b"3", "c": b"3"}
-    assert json.loads((tmp_path / FILE).read_text())["files"] == ["a", "c"]
 
 
 @pytest.mark.parametrize(

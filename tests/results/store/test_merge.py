@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import time
 
 import numpy as np
 import pytest
@@ -173,23 +170,6 @@ def test_what_is_not_whole_or_not_what_it_says_is_refused_and_its_store_left_alo
     assert found[name].how == "refused" and found[name].why
     assert [one.how for one in found.values()].count("copied") == 2
     assert into.get(name) is None and content(first) == before
-
-
-def test_killed_at_any_moment_it_goes_on(stores):
-    first, second, into = stores
-    for seconds in (0.0, 0.005, 0.02, 0.05):
-        if (child := os.fork()) == 0:
-            for source in (first, second):
-                list(merge(source.root, into))
-            os._exit(0)
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        for record in into.records():
-            assert record.status == "done"
-        assert not into.warnings
-    list(merge(first.root, into)), list(merge(second.root, into))
-    assert {r.seed for r in into.records()} == set(range(5)) and not into.warnings
 
 
 def test_what_is_no_store_is_told(stores, tmp_path):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from merbench.report.scores.runs_of_a_store import Source
 
 BOARDS = Path("leaderboards")
+LAST = "README.md"
+"""The file that is written last."""
 README = """# Runs for the merbench leaderboards
 
 Copy each folder's `records/`, `predictions/` and (where there is one) `corrections/` into \
@@ -67,8 +69,9 @@ def command(
     from merbench.cli.look.leaderboard.render import render
     from merbench.report.folder.names import existing_tracks, folder_names
     from merbench.report.folder.written_files import replace_written
+    from merbench.results.files import remove
 
-    if out.exists():
+    if out.exists() and not _is_unfinished(out):
         raise RequestError(f"--out {out} exists already; choose a new folder")
     read = from_store(session, store)
     chosen = _chosen_rows(runs, [board for board, _ in read.scored])
@@ -79,6 +82,7 @@ def command(
             "it out"
         )
     named_tracks = list(zip(folder_names(tracks, existing), tracks, strict=True))
+    remove(out)
     folders = []
     try:
         for board, scores in read.scored:
@@ -92,14 +96,22 @@ def command(
             _pack(session, out / name, board, packed, scores, read.source)
         render(out)
         readme = README.format(boards=(boards or BOARDS).name, folders="\n".join(folders))
-        replace_written(out, {"README.md": readme.encode()}, keeps=lambda name: True)
+        replace_written(out, {LAST: readme.encode()}, keeps=lambda name: True)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)  # the same command wants a new folder again
         raise
     say(
-        f"{out / 'README.md'} says how to open a pull request with them; "
+        f"{out / LAST} says how to open a pull request with them; "
         f"merbench leaderboard verify {out} checks them"
     )
+
+
+def _is_unfinished(out: Path) -> bool:
+    """True for a folder that a killed call has left."""
+    from merbench.report.folder.written_files import others
+
+    is_folder = out.is_dir() and not out.is_symlink()
+    return is_folder and not (out / LAST).exists() and not others(out)
 
 
 def _chosen_rows(runs: Sequence[str], boards: Sequence[Board]) -> set[str]:

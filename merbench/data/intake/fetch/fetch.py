@@ -19,7 +19,7 @@ from pathlib import Path
 from merbench.api.errors import DataError, RunError
 from merbench.data.intake.fetch.download import PartialFile, Patience, Watch, download
 from merbench.data.intake.fetch.hdf5 import promised_size
-from merbench.results.files import write_atomic
+from merbench.results.files import sweep, write_atomic
 
 
 def fetch(url: str, folder: Path, watch: Watch, patience: Patience | None = None) -> bool:
@@ -33,6 +33,8 @@ def fetch(url: str, folder: Path, watch: Watch, patience: Patience | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / f".{name}.lock", watch):
+            sweep(folder)
+            part = PartialFile(folder / f".{name}.part", url)
             if target.exists():
                 _check_digest(target, _sha256(target, watch))
                 if problem := _missing_part(target):
@@ -40,8 +42,8 @@ def fetch(url: str, folder: Path, watch: Watch, patience: Patience | None = None
                         f"{target} is not whole ({problem}); "
                         "delete it, and give the same command again"
                     )
+                part.drop()  # of a call that was killed when it was done
                 return False
-            part = PartialFile(folder / f".{name}.part", url)
             download(part, url, watch, patience or Patience())
             _finish(part, target, watch)
             return True
