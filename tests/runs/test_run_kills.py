@@ -17,9 +17,13 @@ def outcome(root):
     return {**records, **dict.fromkeys(content(root))}
 
 
-def test_a_run_beside_one_that_is_done(make, store, monkeypatch):
+def save_each_epoch(monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY", 0)
     monkeypatch.setattr(checkpoint, "SHARE", 0)
+
+
+def test_a_run_beside_one_that_is_done(make, store, monkeypatch):
+    save_each_epoch(monkeypatch)
     plan, corpus = make(settings={"train.epochs": 2, "train.ema": 0.9})
     root = store.root
     run(plan, corpus, [0], store, MACHINE)

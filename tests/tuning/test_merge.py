@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -78,28 +76,6 @@ def test_a_line_that_is_being_written_is_not_taken(there, tmp_path):
     (tmp_path / "here/tuning" / journal.name).write_bytes(whole[:-9])
     assert hows(tmp_path / "there", tmp_path / "here") == ["copied"]
     assert journals(tmp_path / "here") == {journal.name: whole}
-
-
-def test_a_kill_on_the_way_leaves_both_journals_whole(there, tmp_path, monkeypatch):
-    there(1)
-    hows(tmp_path / "there", tmp_path / "here")
-    there(2)
-    before = journals(tmp_path / "here"), journals(tmp_path / "there")
-
-    def killed():
-        monkeypatch.setattr(Path, "replace", lambda *a: os.kill(os.getpid(), signal.SIGKILL))
-        hows(tmp_path / "there", tmp_path / "here")
-
-    process = multiprocessing.get_context("fork").Process(target=killed)
-    process.start()
-    process.join(600)
-    assert process.exitcode == -signal.SIGKILL
-    assert (journals(tmp_path / "here"), journals(tmp_path / "there")) == before
-    (left,) = (tmp_path / "here/tuning").glob(".*.tmp")
-    os.utime(left, (0, 0))
-    Store(tmp_path / "here").require_writable()
-    assert not left.exists(), "a killed process's file is removed when it is a minute old"
-    assert hows(tmp_path / "there", tmp_path / "here") == ["copied"]
 
 
 @pytest.mark.parametrize("content", ["text\n", "{}\n", "[3]\n", '{"op_code": "0"}\n', None, "pipe"])

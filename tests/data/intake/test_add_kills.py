@@ -86,14 +86,9 @@ def test_streams_joined_to_a_data_set(tmp_path, call):
     assert_resumes(tmp_path / "home", lambda: call(Form("two")), (2, 4))
 
 
-def test_files_copied_and_linked_to(tmp_path, call, folder):
-    from merbench_datasets.feature_folder import FeatureFolder
-
-    form = FeatureFolder(Config())
-    assert_resumes(tmp_path / "home", lambda: call(form, folder.path), (7,))
-
-
-def test_files_of_names_that_others_have(tmp_path, call, folder, make_folder):
+def test_files_copied_and_linked_to_beside_others_of_their_names(
+    tmp_path, call, folder, make_folder
+):
     from merbench_datasets.feature_folder import FeatureFolder
 
     (tmp_path / "other").mkdir()

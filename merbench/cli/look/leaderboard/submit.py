@@ -68,8 +68,7 @@ def command(
     from merbench.cli.look.leaderboard.boards import from_store
     from merbench.cli.look.leaderboard.render import render
     from merbench.report.folder.names import existing_tracks, folder_names
-    from merbench.report.folder.written_files import replace_written
-    from merbench.results.files import remove
+    from merbench.results.files import remove, write_atomic
 
     if out.exists() and not _is_unfinished(out):
         raise RequestError(f"--out {out} exists already; choose a new folder")
@@ -96,7 +95,7 @@ def command(
             _pack(session, out / name, board, packed, scores, read.source)
         render(out)
         readme = README.format(boards=(boards or BOARDS).name, folders="\n".join(folders))
-        replace_written(out, {LAST: readme.encode()}, keeps=lambda name: True)
+        write_atomic(out / LAST, readme.encode())
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)  # the same command wants a new folder again
         raise
