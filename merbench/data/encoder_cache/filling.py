@@ -123,7 +123,7 @@ class Filling:
         ).sealed()
         write_atomic(self.folder / ENTRY, entry.model_dump_json(indent=1).encode())
         for folder in self.folder.glob(f"{SHARDS}*"):
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # another process that reads may be faster
 
     def _path(self, number: int) -> Path:
         return self.shards / f"{number:05d}.safetensors"
