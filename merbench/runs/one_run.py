@@ -120,7 +120,7 @@ def score_and_store(
 ) -> Record:
     """Scored, and put into the store with its predictions and weights. ``seconds``: of training."""
     clock, n_read = time.perf_counter(), len(fold.opened)
-    scores = score(work.plan, problem, fold)
+    scores = score(work.plan, problem, fitted, fold)
     weights_sha256 = weights_digest(problem.model)
     seconds = round(seconds + time.perf_counter() - clock, 3)
     record = draft.done(

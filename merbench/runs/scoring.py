@@ -12,6 +12,7 @@ from merbench.engine.build import Problem
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import predict
+from merbench.engine.training.train import Fitted
 from merbench.results.metrics import thresholds_of
 
 MetricValues = dict[str, float | None]
@@ -30,20 +31,23 @@ class Scores:
 
 
 def score_valid(
-    plan: Plan, problem: Problem, names: Sequence[str] | None = None
+    plan: Plan, problem: Problem, fitted: Fitted, names: Sequence[str] | None = None
 ) -> tuple[MetricValues, np.ndarray | None]:
     """Metrics of the validation rows, and the thresholds chosen on them. ``names``: only these."""
     space = plan.task.space
-    predictions = predict(problem.model, problem.valid, space, by_length=plan.train.by_length)
+    if fitted.valid_predictions is None:
+        predictions = predict(problem.model, problem.valid, space, by_length=plan.train.by_length)
+    else:
+        predictions = fitted.valid_predictions.numpy()
     target = problem.valid.target.numpy()
     known = None if problem.valid.known is None else problem.valid.known.numpy()
     thresholds = thresholds_of(space, plan.spec.thresholds, target, predictions, known)
     return plan.metrics.evaluate(target, predictions, thresholds, known, names), thresholds
 
 
-def score(plan: Plan, problem: Problem, fold: Fold) -> Scores:
+def score(plan: Plan, problem: Problem, fitted: Fitted, fold: Fold) -> Scores:
     """The test split is read here, once. RequestError where it has no row with a known target."""
-    valid, thresholds = score_valid(plan, problem)
+    valid, thresholds = score_valid(plan, problem, fitted)
     test = fold.data("test", problem.encoders, problem.train.device)
     if not len(test):
         raise RequestError(

@@ -106,8 +106,9 @@ class Measurer:
             for fold in folds:
                 report = _EpochReport(self, plan, trial, seed, fold, values, may_prune)
                 problem = build(plan, fold, seed, self.machine.device)
-                learn(plan, problem, fold, seed, report)
-                value = score_valid(plan, problem, [self.search.metric])[0][self.search.metric]
+                fitted = learn(plan, problem, fold, seed, report)
+                metric = self.search.metric
+                value = score_valid(plan, problem, fitted, [metric])[0][metric]
                 if value is None:
                     raise RunError(
                         f"{self.search.metric} is not defined on the validation rows, "

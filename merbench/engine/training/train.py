@@ -37,12 +37,14 @@ class Fitted:
     none does.
 
     ``rows_at_once``: where memory did not suffice for a batch, how many of its rows went through
-    the model at a time.
+    the model at a time. ``valid_predictions`` [N] or [N, C], float64: of the validation rows, by
+    the weights that the model ends with; None where the loop made none.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int | None = None
     rows_at_once: int | None = None
+    valid_predictions: Tensor | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Fitted:
@@ -139,10 +141,11 @@ class _Loop:
         means = self._pass()
         require_finite_losses(means, self.epoch, self.stage.name)
         scored = self.average.model if self.average else self.model
-        value = self.score(scored)
+        predictions = self.score.predictions(scored)
+        value = self.score.of(predictions)
         self.fitted.history.append(self.score.entry(self.stage.name, self.epoch, means, value))
         watch(self.fitted.history[-1])
-        self._judge(self.score.ranked(value), scored)
+        self._judge(self.score.ranked(value), scored, torch.from_numpy(predictions))
         self.epoch += 1
 
     def _pass(self) -> dict[str, float]:
@@ -158,13 +161,14 @@ class _Loop:
         self.fitted.rows_at_once = self.learning.rows_at_once
         return means
 
-    def _judge(self, rank: float, scored: nn.Module) -> None:
-        """Keep the epoch's weights, or count how long there was none better."""
+    def _judge(self, rank: float, scored: nn.Module, predictions: Tensor) -> None:
+        """Keep the epoch's weights and predictions, or count how long there was none better."""
         if self.stopping.keeps(rank, always=not self.best_state or not self.stage.selects):
             self.best_state = {
                 name: tensor.detach().clone()
                 for name, tensor in changing(self.model, scored).items()
             }
+            self.fitted.valid_predictions = predictions
             self.fitted.best_epoch = self.epoch if self.stage.selects else self.fitted.best_epoch
         else:
             half = max(1, self.config.patience // 2)

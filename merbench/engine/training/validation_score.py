@@ -33,8 +33,9 @@ class Score:
         self.target = valid.target.numpy()
         self.known = None if valid.known is None else valid.known.numpy()
 
-    def __call__(self, model: nn.Module) -> float:
-        return self.of(predict(model, self.valid, self.space, by_length=self.by_length))
+    def predictions(self, model: nn.Module) -> np.ndarray:
+        """[N] or [N, C] of all validation rows."""
+        return predict(model, self.valid, self.space, by_length=self.by_length)
 
     def of(self, predictions: np.ndarray) -> float:
         """nan where it is undefined."""

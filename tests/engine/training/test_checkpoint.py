@@ -9,7 +9,7 @@ from torch import nn
 from merbench.api import Stage, TrainConfig
 from merbench.engine.training import checkpoint as module
 from merbench.engine.training.checkpoint import Checkpoint, StartAnewError
-from merbench.engine.training.evaluate import weights_digest
+from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.engine.training.train import fit
 from merbench.results.store.store import Store
 from tests.engine.training.test_train import L1, SPACE, model, split
@@ -90,6 +90,8 @@ def train(config, stages, store=None, *, stop_epoch=None, stop_batch=10**6, iden
         watch=watch,
         checkpoint=place,
     )
+    predictions = torch.from_numpy(predict(net, split(9, 1), SPACE))
+    assert torch.equal(fitted.valid_predictions, predictions), "they are of other weights"
     states = [weights_digest(m) for m in (net, objectives["centre"])]
     return states, fitted, entries
 
