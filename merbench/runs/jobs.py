@@ -68,7 +68,7 @@ def side_by_side(
         for (seed, split), error in outcomes:
             run_id = work.run_id(seed, split)
             record = failed.get(run_id) or work.store.get(run_id)
-            if record and (error is None or (record.status == "done" and not work.force)):
+            if record and (error is None or work.finished(run_id)):
                 yield record
             else:
                 yield work.failed(seed, split, error or "its process left no record")

@@ -8,16 +8,21 @@ from typing import Any
 import torch
 
 from merbench.api import Corpus, RequestError, Split
-from merbench.api.events import Watch, ignore
+from merbench.api.events import Note, Watch, ignore
 from merbench.engine.plan.plan import Plan
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
+from merbench.results.store.unfinished import forced
 from merbench.runs.events import run_done
 from merbench.runs.jobs import side_by_side
 from merbench.runs.machine import Machine as Machine
 from merbench.runs.one_run import run_one
 from merbench.runs.runs_of_a_plan import Work
 from merbench.runs.stacked_seeds import run_together
+
+GOES_ON = (
+    "the call with --force that was interrupted goes on with the runs that it had not made again"
+)
 
 
 def run(
@@ -37,32 +42,41 @@ def run(
     """One record a seed and fold, in that order. A run that fails is recorded as failed with its
     error, and the rest go on.
 
-    What the store holds already is not run again (``force`` does). A record made by another version
-    of the components' source is reused, and ``RunDone.other_source`` says so. ``folds``: only these
-    of the protocol. ``tuned_by`` goes into the records. ``jobs``: so many processes, each with the
+    What the store holds already is not run again. A record made by another version of the
+    components' source is reused, and ``RunDone.other_source`` says so. ``force``: all of it is run
+    again, but what the same call has made already that was killed. ``folds``: only these of the
+    protocol. ``tuned_by`` goes into the records. ``jobs``: so many processes, each with the
     machine's threads; the records are the same.
     """
-    work = Work(plan, corpus, store, machine, keep_weights, tuned_by, force)
+    work = Work(plan, corpus, store, machine, keep_weights, tuned_by)
     runs = [(seed, split) for seed in seeds for split in _splits(plan, folds)]
+    if not force:
+        return _run(work, runs, jobs, watch)
+    run_ids = [work.run_id(seed, split) for seed, split in runs]
+    with forced(store.root, run_ids, work.digest, store.get) as work.replaced:
+        if any(map(work.finished, run_ids)):
+            watch(Note(sentence=GOES_ON))
+        return _run(work, runs, jobs, watch)
+
+
+def _run(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch: Watch) -> list[Record]:
+    """Those that are there, then those that are missing."""
     records: dict[str, Record] = {}
     missing = []
     for seed, split in runs:
         if finished := work.finished(work.run_id(seed, split)):
-            record = store.update(finished, tuned_by, plan.track)
+            record = work.store.update(finished, work.tuned_by, work.plan.track)
             other_source = record.source_digest != work.digest
             watch(run_done(record, reused=True, other_source=other_source))
             records[record.run_id] = record
         else:
             missing.append((seed, split))
-    if force:
-        for seed, split in missing:
-            work.forget(seed, split)
     try:
         for record in _make(work, missing, jobs, watch):
             watch(run_done(record))
             records[record.run_id] = record
     except RequestError:
-        store.remove_if_empty()
+        work.store.remove_if_empty()
         raise
     return [records[work.run_id(seed, split)] for seed, split in runs]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,8 @@ from merbench.results.code_digest import code_digest
 from merbench.results.records.provenance import describe
 from merbench.results.records.record import Record, RecordedSpace
 from merbench.results.spec import run_id
-from merbench.results.store.store import STACK, Store
+from merbench.results.store.store import Store
+from merbench.results.store.unfinished import Replaced, is_made
 from merbench.runs.draft_record import Draft
 from merbench.runs.events import run_resumed
 from merbench.runs.failures import message
@@ -28,7 +29,7 @@ from merbench.runs.machine import Machine
 
 @dataclass
 class Work:
-    """``tuned_by`` goes into the records. ``force``: what is finished is made again."""
+    """``tuned_by`` goes into the records. ``replaced``: what is finished and is made again."""
 
     plan: Plan
     corpus: Corpus
@@ -36,7 +37,7 @@ class Work:
     machine: Machine
     keep_weights: bool = True
     tuned_by: Mapping[str, Any] | None = None
-    force: bool = False
+    replaced: Mapping[str, Replaced | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._folds: dict[int | None, Fold] = {}
@@ -57,8 +58,8 @@ class Work:
 
     def finished(self, run_id: str) -> Record | None:
         """The run's record, unless it is to be made (again)."""
-        record = None if self.force else self.store.get(run_id)
-        return record if record and record.status == "done" else None
+        record = self.store.get(run_id)
+        return record if is_made(record, self.replaced.get(run_id)) else None
 
     def fold(self, split: Split) -> Fold:
         """Made once for all seeds."""
@@ -81,7 +82,7 @@ class Work:
         description = describe(str(machine.device), machine.threads, machine.determinism)
         run_id = self.run_id(seed, split)
         # A run that is made again stands where it stood, and its settings were searched as before.
-        earlier = self.store.get(run_id) if self.force else None
+        earlier = self.replaced.get(run_id)
         tuned_by = self.tuned_by or (earlier and earlier.tuned_by)
         return Draft(
             run_id=run_id,
@@ -110,11 +111,6 @@ class Work:
             watch(run_resumed(self.plan, draft.run_id, draft.seed, draft.fold, state))
 
         return Checkpoint(self.store, draft.run_id, identity, resumed)
-
-    def forget(self, seed: int, split: Split) -> None:
-        """Leave no checkpoint that the run would go on from."""
-        for end in ("", STACK):
-            self.store.checkpoint(self.run_id(seed, split) + end).unlink(missing_ok=True)
 
     def failed(self, seed: int, split: Split, error: Exception | str, run_id: str = "") -> Record:
         """The record of a run that failed, left in the store where it takes the place of no

@@ -18,7 +18,7 @@ from merbench.engine.training.stacked.modules import CannotStackError
 from merbench.engine.training.train import Fitted
 from merbench.results.records.record import Record
 from merbench.results.store.claims import Claims
-from merbench.results.store.store import STACK
+from merbench.results.store.unfinished import STACK
 from merbench.runs.events import epoch_done, run_started
 from merbench.runs.failures import FAILURES, exits_raise, is_recorded
 from merbench.runs.one_run import build_problem, notes_of, run_one, score_and_store

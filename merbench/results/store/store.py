@@ -21,7 +21,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from merbench.api.errors import RequestError
+from merbench.api.errors import DataError, RequestError
 from merbench.results.files import inside, write_atomic
 from merbench.results.records.predictions import (
     Predictions,
@@ -38,6 +38,7 @@ from merbench.results.store.claims import Claims
 from merbench.results.store.corrections import REPLACED, replaced_name
 from merbench.results.store.root_folder import RootFolder
 from merbench.results.store.set_aside import set_aside
+from merbench.results.store.unfinished import checkpoint_of, drop_finished
 
 DAMAGE = (
     ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
@@ -46,9 +47,6 @@ DAMAGE = (
 """What reading a damaged run raises (ValidationError is a ValueError). No other OSError: a folder
 without permission, or a disk that is away, says nothing about the file.
 """
-STACK = "-stack"
-"""After the run id in the name of a checkpoint of seeds that train together. It is that of the
-seed which is recorded last."""
 _REREAD = 5
 """So often, with pauses, are a record and predictions read that do not belong together: another
 process may be between writing the two."""
@@ -67,19 +65,13 @@ class Store:
         """RequestError when nothing can be written here: reported before training, not after."""
         self._folder.require_writable()
         Claims(self.root).drop_all_dead()
-        self._drop_old_checkpoints()
+        drop_finished(self.root, self._readable)
 
-    def _drop_old_checkpoints(self) -> None:
-        """Of runs that are done: killed between its record and the end of its checkpoint, a run is
-        never made again.
-        """
-        paths = list((self.root / "checkpoints").glob("*.checkpoint"))
-        held = Claims(self.root).held() if paths else {}
-        for path in paths:
-            run_id = path.stem.removesuffix(STACK)
-            with suppress(*DAMAGE, UnreadableError, OSError):
-                if run_id not in held and read_record(self.file(run_id, ".json")).status == "done":
-                    path.unlink()
+    def _readable(self, run_id: str) -> Record | None:
+        """The record, where it can be read; nothing is set aside."""
+        with suppress(*DAMAGE, DataError, UnreadableError, OSError):
+            return read_record(self.file(run_id, ".json"))
+        return None
 
     def require_same_folder(self) -> None:
         """RequestError where another folder is now where the store was."""
@@ -277,7 +269,7 @@ class Store:
 
     def checkpoint(self, run_id: str) -> Path:
         """Where an unfinished run keeps its state."""
-        return self.root / "checkpoints" / f"{run_id}.checkpoint"
+        return checkpoint_of(self.root, run_id)
 
     def reject(self, path: Path, sentence: str) -> None:
         """Move a file that cannot be used to ``set-aside/``, and warn."""
