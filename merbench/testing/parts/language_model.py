@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from merbench.api import Component, LanguageModel, Steps, Tokens
+from merbench.api import Component, LanguageModel, Steps, Tokens, masked_mean
 from merbench.host.catalog import Catalog
 from merbench.testing.parts.encoder import tiny_encoder
 from merbench.testing.parts.rowwise import assert_close, garbage
@@ -17,7 +17,8 @@ Change = Callable[[Tensor], Tensor]
 
 class TinyLanguage:
     """Two layers without weights over random embeddings: each state moves towards the mean of its
-    row. Its pieces are letters; 0 is the mask.
+    row, and of a row without a real step towards that of its padding, as of a pretrained tower. Its
+    pieces are letters; 0 is the mask.
     """
 
     depth, places = 2, 64
@@ -36,15 +37,14 @@ class TinyLanguage:
     def run(
         self, x_BLD: Tensor, mask_BL: Tensor, enter: Mapping[int, Change] | None = None
     ) -> Tensor:
+        attended_BL = mask_BL | ~mask_BL.any(1, keepdim=True)
+        place_L1 = torch.arange(x_BLD.shape[1])[:, None] / self.places
+        x_BLD = torch.where(mask_BL[..., None], x_BLD, x_BLD + place_L1)
         for number in range(self.depth + 1):
             if enter and number in enter:
                 x_BLD = enter[number](x_BLD)
             if number < self.depth:
-                real_BLD = torch.where(mask_BL[..., None], x_BLD, 0.0)
-                mean_B1D = (
-                    real_BLD.sum(1, keepdim=True) / mask_BL.sum(1).clamp(min=1)[:, None, None]
-                )
-                x_BLD = (x_BLD + mean_B1D).tanh()
+                x_BLD = (x_BLD + masked_mean(x_BLD, attended_BL)[:, None]).tanh()
         return x_BLD
 
     def scores(self, state_BD: Tensor, texts: Sequence[Sequence[int]]) -> Tensor:

@@ -121,6 +121,10 @@ class CENET(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
-        pooled_BD = by_length(self.pooled, steps) if self.language is None else self.pooled(steps)
+        if self.language is None:
+            pooled_BD = by_length(self.pooled, steps)
+        else:  # of a row without text its states follow from how far the batch is padded
+            there_B1 = steps["text"].mask_BL.any(1, keepdim=True)
+            pooled_BD = torch.where(there_B1, self.pooled(steps), 0.0)
         x_BD = self.out(self.dropout(pooled_BD)).tanh()
         return Fused(self.dropout(x_BD)[:, None])

@@ -1,9 +1,14 @@
 """CENET's enhancement of text steps, against each row alone."""
 
+import dataclasses
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 from merbench.api import RequestError, Steps
+from merbench.testing import tiny
+from merbench.testing.parts.language_model import TinyLanguage
 from merbench_baselines.language_model.cenet import CENET
 from tests.plugins.baselines.made_parts import close, make, real, sequences
 
@@ -59,3 +64,14 @@ def test_steps_that_hold_nothing_real_are_not_attended_to():
         for m, s in parts.items()
     }
     close(fusion(parts).z_BCD, fusion(padded).z_BCD)
+
+
+def test_a_row_without_text_does_not_depend_on_its_batch():
+    language = TinyLanguage()
+    context = dataclasses.replace(tiny.context(), language_model=language)
+    widths = {"text": language.width, "audio": 5, "video": 4}
+    fusion = make(CENET, widths, context, read="first")
+    parts = sequences(missing=[("text", 1)], widths=widths)
+    text = parts["text"]
+    padded = Steps(F.pad(text.x_BLD, (0, 0, 0, 3)), F.pad(text.mask_BL, (0, 3)))
+    close(fusion(parts).z_BCD, fusion({**parts, "text": padded}).z_BCD)
