@@ -18,7 +18,6 @@ from merbench.api.events import TrialDone, TrialEpoch, Watch
 from merbench.engine.build import build
 from merbench.engine.learn import learn
 from merbench.engine.plan.plan import Plan
-from merbench.engine.rows.encode import with_cached
 from merbench.engine.rows.splits import Fold
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.runs.events import epoch_done, epochs_of
@@ -119,19 +118,15 @@ class Measurer:
 
     def _with_settings(self, settings: Mapping[str, Any]) -> tuple[Plan, list[Fold]]:
         plan = settle(self.plan, settings)
-        if self.machine.cache:
-            cached = with_cached(plan, self.machine.cache, self.machine.device, self.watch)
-            if cached is not plan:
-                return cached, _folds_without_test(cached)
-        return plan, self.folds
+        encoded = self.machine.encoded(plan, self.watch)
+        return encoded, self.folds if encoded is plan else _folds_without_test(encoded)
 
 
 def check_buildable(plan: Plan, machine: Machine) -> None:
     """RequestError where the settings of ``plan`` cannot be built, RunError where a part fails:
     known before a search is made anywhere.
     """
-    if machine.cache:
-        plan = with_cached(plan, machine.cache, machine.device)
+    plan = machine.encoded(plan)
     try:
         with exits_raise(plan):
             build(plan, _folds_without_test(plan)[0], FIRST_TUNING_SEED, machine.device)

@@ -12,13 +12,16 @@ import pytest
 import merbench.tuning.trial as module
 from merbench.api import RequestError, RunError
 from merbench.api.events import TrialDone, TrialEpoch, ignore
+from merbench.data.encoder_cache.cache import Cache
 from merbench.engine.resolve import resolve
 from merbench.results.seeds import FIRST_TUNING_SEED
+from merbench.runs.run import run
 from merbench.testing import tiny
 from merbench.tuning.search import tune
 from merbench.tuning.search_space import fixed_by, space_of
 from merbench.tuning.shared_search import SearchConfig, SearchResult, join, loss_of_storage_reported
 from tests.tiny_runs import MACHINE, in_folds
+from tests.towers import tiny_text
 from tests.tuning.conftest import QUICK
 
 
@@ -86,8 +89,6 @@ def test_who_looks_on_at_a_search_is_told_too_that_its_store_is_another_folder(a
 
 
 def test_the_value_is_that_of_a_run_with_the_tuning_seed(ask, search, store, catalog):
-    from merbench.runs.run import run
-
     asked = ask(protocol="folds")
     tuned = search(asked, trials=2, seeds_per_trial=2)
     request = dataclasses.replace(asked[0], settings={**asked[0].settings, **tuned.settings})
@@ -100,6 +101,16 @@ def test_the_value_is_that_of_a_run_with_the_tuning_seed(ask, search, store, cat
         MACHINE,
     )
     assert tuned.value == pytest.approx(np.mean([r.metrics.valid["mae"] for r in records]))
+
+
+def test_a_frozen_tower_reads_incomplete_transcripts_as_it_does_in_a_run(ask, store, tmp_path):
+    machine = dataclasses.replace(MACHINE, cache=Cache(tmp_path / "cache"))
+    tower = {"encoder.text": "hf-text", "encoder.text.model": str(tiny_text(tmp_path))}
+    settings, texts = {**QUICK, **tower}, {"text": "text.transcript"}
+    request, plan = ask("text-only", settings=settings, streams=texts, missing="text=mask:0.5")
+    tuned = tune(request, plan, store, machine, SearchConfig(1))
+    (record,) = run(plan, tiny.corpus(), [FIRST_TUNING_SEED], store, machine)
+    assert tuned.value == record.metrics.valid["mae"]
 
 
 def test_a_search_goes_on_where_it_ended_and_does_nothing_twice(ask, search, store):
