@@ -32,7 +32,7 @@ def without_password(place: str) -> str:
 
 
 def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
-    """``where``: None (a journal in the store), a file, a URL that SQLAlchemy knows, or
+    """``place``: None (a journal in the store), a file, a URL that SQLAlchemy knows, or
     ``grpc://host:port``. RequestError out of reach.
     """
     if place is None or "://" not in place:

@@ -22,7 +22,7 @@ from merbench.results.metrics import TaskMetrics
 
 
 def check_space(asker: str, spaces: Sequence[SpaceKind], corpus: Corpus, task: str) -> None:
-    """``who`` is for the task's kind."""
+    """``asker`` is for the task's kind."""
     kind = corpus.offered[task].space.kind
     if not spaces or kind in spaces:
         return

@@ -12,10 +12,6 @@ from merbench.api import Corpus, Protocol, RequestError
 from merbench.data.dataset_overlap import shared
 from merbench.data.joined_train_rows import JOIN
 
-"""Their name among a track's ``pretrained``, and among its ``leaks`` where they have seen evaluated
-rows.
-"""
-
 
 @dataclass(frozen=True)
 class Seen:

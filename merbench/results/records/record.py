@@ -17,7 +17,9 @@ from merbench.results.spec import RunSpec
 
 SCHEMA = 1
 INITIAL = "initial weights"
-"""In ``Track.pretrained``: the series of the runs whose weights a run starts from."""
+"""In ``Track.pretrained``: the series of the runs whose weights a run starts from; in
+``Track.leaks`` too, where they have seen evaluated rows.
+"""
 
 
 class Track(Config):

@@ -101,7 +101,7 @@ def _no_name(repo: str, reason: Exception, instead: str) -> RequestError:
 def hub_file(repo: str, names: Sequence[str], sought: str, instead: str) -> Path:
     """The first of ``names`` that ``repo`` has.
 
-    Raises RequestError within seconds; ``wanted`` (what was asked for) and ``instead`` (how to do
+    Raises RequestError within seconds; ``sought`` (what was asked for) and ``instead`` (how to do
     without it) go into its sentence.
     """
     reason: Exception = FileNotFoundError(f"{repo} has no {' or '.join(names)}")

@@ -17,7 +17,7 @@ class CosineLabel(nn.Module):
     E_c) + b_c.
 
     The bias is not in the paper: labels differ in how frequent they are, and a cosine does not know
-    it. It belongs to the run's own labels, and is left out for any others.
+    it. It belongs to the run's own labels, and is left out of any other number of them.
     """
 
     class Config(Config):
