@@ -115,6 +115,8 @@ REQUESTS = {
     "two ablations": Request("merclip", ablations=("no-label-encoder", "joint-decoder")),
     "no input": Request("majority"),
     "start": Request("lmf", start=Start("0123456789abcdef")),
+    "stages": Request("kuda", settings={"stage.knowledge.epochs": 99, "stage.main.lr": 0.01}),
+    "rows that lack modalities": Request("lmf", missing="any=0.5,text=mask:0.1:0.3"),
 }
 
 
@@ -122,6 +124,12 @@ REQUESTS = {
 def test_of_what_else_a_run_may_be_asked_for(name, catalog, asked):
     plan = resolve(REQUESTS[name], catalog, CORPORA["score"], None)
     assert asked(command(plan.spec, [2, 7])) == ids(plan, [2, 7])
+
+
+def test_of_hidden_labels(catalog, asked):
+    request = Request("text-only", labels="keep:0.3")
+    plan = resolve(request, catalog, CORPORA["multilabel"], None)
+    assert asked(command(plan.spec, [0, 1]), "multilabel") == ids(plan, [0, 1])
 
 
 def test_a_series_is_a_start(catalog, tmp_path):

@@ -40,6 +40,10 @@ def _run(spec: RunSpec, seeds: Sequence[int]) -> list[str]:
         words += ["--stream", f"{modality}={stream}"]
     words += _parts(spec)
     words += _settings("train", spec.train.model_dump(mode="json"))
+    for stage in spec.stages:
+        words += _stage(stage)
+    words += ["--labels", spec.labels] if spec.labels else []
+    words += ["--missing", spec.missing] if spec.missing else []
     words += _thresholds(spec)
     words += ["--allow-leak"] if spec.allow_leak else []
     words += ["--init-from", spec.init_from] if spec.init_from else []
@@ -62,6 +66,12 @@ def _parts(spec: RunSpec) -> list[str]:
             words += ["--encoder", f"{slot.removeprefix('encoder.')}={part.name}"]
         words += _settings(slot, part.config)
     return words
+
+
+def _stage(stage: Mapping[str, Any]) -> list[str]:
+    """A stage's own epochs too: those of ``train``, spelled out, would limit them."""
+    own = {} if stage["epochs"] is None else {"epochs": stage["epochs"]}
+    return _settings(f"stage.{stage['name']}", {**own, **stage["settings"]})
 
 
 def _settings(slot: str, config: Mapping[str, Any]) -> list[str]:
