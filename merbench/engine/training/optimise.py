@@ -106,7 +106,7 @@ def make_schedule(
     def one_cycle(update: int) -> float:
         rising = (config.warmup or 0.3) * updates - 1
         if update <= rising:
-            return _between(START_OF_ONE_CYCLE, 1.0, update / rising)
+            return _between(START_OF_ONE_CYCLE, 1.0, update / rising if rising else 1.0)
         return _between(1.0, LOWEST_OF_ONE_CYCLE, (update - rising) / (updates - 1 - rising))
 
     factor = one_cycle if config.schedule == "one-cycle" else warmed_up

@@ -300,6 +300,11 @@ def test_one_cycle_is_torchs():
     assert actual == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
 
+def test_one_cycle_whose_rise_is_a_single_update_begins_at_its_peak():
+    actual = rates(TrainConfig(schedule="one-cycle", warmup=0.2, lr=0.1), updates=5)
+    assert actual[0] == pytest.approx(0.1) and actual == sorted(actual, reverse=True)
+
+
 @pytest.mark.parametrize("power", [0.9, 2.0])
 def test_polynomial_decay(power):
     actual = rates(TrainConfig(schedule="polynomial", power=power, lr=1.0))
