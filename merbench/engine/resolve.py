@@ -178,7 +178,11 @@ def _parts(settings: Settings, recipe: Recipe, catalog: Catalog) -> dict[str, Pa
     parts = {}
     for slot, name in settings.slots().items():
         of_slot = _KINDS[slot.partition(".")[0]]
-        component = catalog.component(of_slot, name)  # type: ignore[arg-type]
+        try:
+            component = catalog.component(of_slot, name)  # type: ignore[arg-type]
+        except RequestError as error:
+            advice = text_tower.advice(slot, name, catalog)
+            raise RequestError(f"{error}{advice}") from error
         factory = catalog.load(component)
         kind = _config_of(factory)
         if slot.startswith("encoder."):

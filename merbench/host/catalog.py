@@ -40,6 +40,10 @@ class Catalog:
         """Sorted names of a component kind, or of ``"recipe"``."""
         return sorted(name for k, name in self._offers if k == kind)
 
+    def kinds_of(self, name: str) -> list[str]:
+        """Of all that has that name."""
+        return [kind for kind, other_name in self._offers if other_name == name]
+
     def component(self, kind: ComponentKind, name: str) -> Component:
         declared = self._only(kind, name)
         assert isinstance(declared, Component)
@@ -123,7 +127,7 @@ class Catalog:
                 "ask for each by itself"
             )
         listed = f"merbench list {word}s shows them all"
-        if kinds := [kind for kind, other_name in self._offers if other_name == name]:
+        if kinds := self.kinds_of(name):
             listed = f"a component of kind {kinds[0]} has that name; {listed}"
         message = unknown(word, name, self.names(kind), listed)
         if broken := [

@@ -191,3 +191,23 @@ def test_a_run_and_its_floors_on_a_tower(merbench, tower, tmp_path):
     ridge = next(r for r in records if r["spec"]["model"] == "ridge")
     assert ridge["spec"]["parts"]["encoder.text"]["name"] == "hf-text"
     assert len({json.dumps(record["track"]) for record in records}) == 1
+
+
+@pytest.mark.parametrize(
+    ("slot", "name", "is_advised"),
+    [
+        ("encoder.text", "minilm", True),
+        ("encoder.text", "sentence-transformers/feature-transformer", True),
+        ("label_encoder", "minilm", True),
+        ("encoder.text", "word-bilsm", False),
+        ("encoder.text", "tfn", False),
+        ("encoder.audio", "minilm", False),
+    ],
+)
+def test_a_tower_that_is_given_as_a_part_is_answered_with_its_option(
+    catalog, corpus, slot, name, is_advised
+):
+    with pytest.raises(RequestError, match=f"unknown .*'{name}'; .*merbench list") as refusal:
+        resolve(Request("merclip", settings={slot: name}), catalog, corpus, tiny.lexicon())
+    sentence = f"; a pretrained text encoder is named with --text-tower {name}"
+    assert str(refusal.value).endswith(sentence) == is_advised
