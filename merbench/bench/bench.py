@@ -235,14 +235,14 @@ class Bench:
         return Optimum(scored, list(scored)[-1]) if scored else None
 
     def _start(self, options: RunOptions, run: str) -> Start:
-        from merbench.runs.init_from import of_series, seen_by, start_from
+        from merbench.runs.init_from import named, seen_by, start_from
 
         def find(name: str) -> Corpus | None:
             with suppress(MerbenchError):
                 return self.workspace.corpus(name)
             return None
 
-        record = of_series(self.store, run) or self.store.find(run)
+        record = named(self.store, run)
         only_closed_form = all(self.catalog.recipe(model).closed_form for model in options.models)
         seeds = options.seeds[:1] if only_closed_form else options.seeds
         return start_from(self.store, record, seeds, seen_by(self.store, record, find))

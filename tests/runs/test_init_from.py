@@ -14,9 +14,11 @@ from merbench.engine.plan.start_weights import Start
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of
 from merbench.results.records.record import Record
-from merbench.runs.init_from import seen_by, start_from
+from merbench.results.store.store import Store
+from merbench.runs.init_from import named, seen_by, start_from
 from merbench.runs.run import run
 from merbench.testing import tiny
+from tests.report.made import put, spec
 from tests.tiny_runs import MACHINE, in_folds
 
 TINY = in_folds(tiny.corpus())
@@ -134,3 +136,23 @@ def test_what_the_start_started_from_counts_as_well(go_on):
     _, between = go_on("standard", "standard", apart)
     with pytest.raises(RequestError, match="through protocol standard of tiny"):
         go_on(between, "folds", here=(MORE, apart))
+
+
+def test_a_file_of_the_store_is_its_run_and_one_of_another_store_says_how_to_bring_it(tmp_path):
+    store, other = Store(tmp_path / "mine"), Store(tmp_path / "the other")
+    run_id, other_id = (put(s, 0.5, spec(), [0])[0].run_id for s in (store, other))
+    assert named(store, run_id) == named(store, str(store.file(run_id, ".json")))
+    assert named(store, f"{store.root}/runs/{run_id}.safetensors").run_id == run_id
+    merge = f"merbench store merge '{other.root}' --into {store.root} brings its runs here"
+    for name, shown in ((other.file(other_id, ".json"), other_id), (other.root, "RUN")):
+        with pytest.raises(RequestError) as refusal:
+            named(store, str(name))
+        assert merge in str(refusal.value) and f"--init-from {shown} then" in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "a/b", "weights.safetensors"])
+def test_weights_without_a_record_are_no_start(store, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(RequestError, match=r"is no run of a store; .*give the id of a run"):
+        named(store, name)
