@@ -1,5 +1,5 @@
-"""The searches of stores brought together: a journal that is missing is copied, and one that went
-on elsewhere is continued.
+"""The searches of stores brought together: a journal that is missing is copied, one that went on
+elsewhere is continued, and of one that went on in both stores the trials are united.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from merbench.api.plural import count_of
 from merbench.results.files import write_atomic
 from merbench.results.records.sealed import DamagedError, read_file
 from merbench.tuning.journal_lock import JournalLock
 
-_NEW_TRIAL = 4
-"""The operation, as the lines of a journal number them."""
-
 
 @dataclass(frozen=True)
 class MergedSearch:
-    """What became of one search. ``conflict``: both stores went on with it, each in its own way;
+    """What became of one search. ``conflict``: both stores went on with it, with other code;
     ``refused``: a journal of it cannot be read.
     """
 
@@ -30,8 +28,8 @@ class MergedSearch:
 
 
 def merge_searches(source: Path, into: Path) -> Iterator[MergedSearch]:
-    """Every search whose journal lies in the store ``source``, which is left as it is; so is a
-    search that the store ``into`` went on with in its own way. May be stopped and called again.
+    """Every search whose journal lies in the store ``source``, which is left as it is. The trials
+    of ``into`` keep their numbers. May be stopped and called again.
     """
     for path in sorted((source / "tuning").glob("*.journal")):
         try:
@@ -50,12 +48,24 @@ def _merge(source: Path, target: Path) -> MergedSearch:
         if theirs.startswith(ours):
             write_atomic(target, theirs)
             return MergedSearch(source.stem, "copied", "it went on there" if ours else "")
-    return MergedSearch(
-        source.stem,
-        "conflict",
-        f"both stores went on with it ({_trials(theirs)} trials there, {_trials(ours)} here) and "
-        f"the one here is kept; to take the other, move {target} away and merge again",
+    from merbench.tuning.unite import OtherSourceError, unite
+
+    try:
+        n_added = unite(source, theirs, target)
+    except OtherSourceError:
+        why = (
+            "both stores went on with it, each with another version of the components' source, "
+            f"and the one here is kept; to take the other, move {target} away and merge again"
+        )
+        return MergedSearch(source.stem, "conflict", why)
+    if not n_added:
+        return MergedSearch(source.stem, "there")
+    trials = count_of(n_added, "finished trial")
+    why = (
+        f"both stores went on with it; {trials} of the other one follow those here, where a "
+        "larger --trials counts them too"
     )
+    return MergedSearch(source.stem, "copied", why)
 
 
 def _whole_lines(journal: Path) -> bytes:
@@ -72,7 +82,3 @@ def _whole_lines(journal: Path) -> bytes:
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise DamagedError(f"{journal} is no journal of a search") from error
     return lines
-
-
-def _trials(lines: bytes) -> int:
-    return sum(json.loads(line)["op_code"] == _NEW_TRIAL for line in lines.splitlines())

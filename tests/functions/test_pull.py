@@ -64,6 +64,19 @@ def test_runs_come_whole_and_once(built, tmp_path):
     assert take(built / "store", Store(tmp_path / "other"))[0] == ["copied"] * 4
 
 
+def test_the_searches_of_a_store_come_along_from_a_zip_too(built, tmp_path):
+    store, zipped_store = tmp_path / "store", tmp_path / "store.zip"
+    shutil.copytree(built / "store", store)
+    journal = store / "tuning/a-search.journal"
+    journal.parent.mkdir()
+    journal.write_text('{"op_code":0}\n')
+    zipped(store, zipped_store, "a/")
+    for source in (store, zipped_store):
+        into = tmp_path / f"from-{source.name}"
+        assert take(source, Store(into)) == (["copied"] * 5, set())
+        assert (into / "tuning" / journal.name).read_bytes() == journal.read_bytes()
+
+
 def test_a_store_takes_only_what_it_lacks(built, tmp_path):
     into = Store(tmp_path / "mine")
     other, predictions = record(0, 0.9, spec("mult"))

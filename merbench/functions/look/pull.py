@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
     from merbench.results.store.merge import Merged
     from merbench.results.store.store import Store
+    from merbench.tuning.merge import MergedSearch
 
 
 @python_function
 def pull(
     source: str | Path, store: str | Path = "runs", *, data: str | Path | None = None
-) -> list[Merged]:
+) -> list[Merged | MergedSearch]:
     """Every run of ``source``: boards, one of them or a store, as a folder, a zip file, or the http
     address of a zip file. Each is verified with your own labels before it is put into ``store``;
-    what the store has done stays. ``how``: copied, there, conflict, refused; ``why``.
+    what the store has done stays. ``how``: copied, there, conflict, refused; ``why``. The searches
+    of a store come after its runs.
 
     RequestError, RunError or DataError where the source cannot be read; DataError where its data
     set is not here.
@@ -44,16 +46,18 @@ def pull(
 
 def pulled(
     folder: Path, target: Store, catalog: Catalog, load: Callable[[str], Corpus]
-) -> Iterator[Merged]:
+) -> Iterator[Merged | MergedSearch]:
     """``folder``: as ``opened_source`` gives it. ``load``: the data set of a name. Of a track
     whose data set is not here, every run is refused.
     """
     from merbench.report.folder.read import read, tracks
     from merbench.report.verify.merge_board import merge_board
     from merbench.results.store.merge import Merged, merge
+    from merbench.tuning.merge import merge_searches
 
     if (folder / "runs").is_dir():
         yield from merge(folder, target)
+        yield from merge_searches(folder, target.root)
         return
     one_track = (folder / "rows.json").is_file()
     for path in [folder] if one_track else tracks(folder):

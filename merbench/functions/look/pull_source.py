@@ -15,7 +15,7 @@ from merbench.api.errors import DataError, RequestError, RunError
 
 LARGEST = 2**31
 """Bytes of a download, and of all that is unpacked."""
-KINDS = {".json", ".safetensors", ".toml"}
+KINDS = {".journal", ".json", ".safetensors", ".toml"}
 """Other files of a zip are not unpacked: pages and pictures are drawn here."""
 CHUNK = 2**20
 

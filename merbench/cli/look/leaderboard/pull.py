@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from merbench.cli.shared.merged_rows import Rows, counts_of, exit_code, show_counts
 from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.results.store.merge import Merged
     from merbench.results.store.store import Store
 
 SHOWN = 5
@@ -37,8 +38,8 @@ SHOWN = 5
 )
 @click.pass_obj
 def command(session: Session, source: str, store: Path, data: Path | None, as_json: bool) -> None:
-    """Take the runs of boards, of one of them, of a contribution or of a store, and put them into
-    your own.
+    """Take the runs of boards, of one of them, of a contribution or of a store (then its searches
+    too), and put them into your own.
 
     Each run is verified with your own copy of the data set first. What the store has done stays: a
     run that both have with other results is named. Then it reports what the source's studies name
@@ -58,11 +59,11 @@ def command(session: Session, source: str, store: Path, data: Path | None, as_js
     target.require_writable()
     with opened_source(source) as folder:
         load = lambda name: session.dataset(name, data)  # noqa: E731
-        runs = list(pulled(folder, target, session.catalog, load))
+        rows = [asdict(merged) for merged in pulled(folder, target, session.catalog, load)]
         studies = _studies(folder, source, target)
     missing = _missing(session, studies, data, target)
-    _show(runs, missing, store, as_json)
-    raise SystemExit(1 if any(run.how in ("conflict", "refused") for run in runs) else 0)
+    _show(rows, missing, store, as_json)
+    raise SystemExit(exit_code(rows))
 
 
 def _studies(folder: Path, source: str, into: Store) -> list[Path]:
@@ -110,20 +111,20 @@ def _missing(
     return missing
 
 
-def _show(
-    runs: Sequence[Merged], missing: dict[Path, list[str]], store: Path, as_json: bool
-) -> None:
-    counts = {
-        outcome: sum(run.how == outcome for run in runs)
-        for outcome in ("copied", "there", "conflict", "refused")
-    }
+def _show(rows: Rows, missing: dict[Path, list[str]], store: Path, as_json: bool) -> None:
+    runs = [row for row in rows if "run_id" in row]
+    searches = [row for row in rows if "search" in row]
     if as_json:
-        rows = [{"run_id": run.run_id, "how": run.how, "why": run.why} for run in runs]
         lacking = {str(file): sentences for file, sentences in missing.items()}
-        show_json({**counts, "runs": rows, "missing": lacking})
+        show_json({**counts_of(runs), "runs": runs, "searches": searches, "missing": lacking})
         return
-    _say_all([f"{run.how}: {run.run_id}: {run.why}" for run in runs if run.why])
-    click.echo(", ".join(f"{n} {outcome}" for outcome, n in counts.items()))
+    sentences = [
+        f"{row['how']}: {row.get('run_id') or row['search']}: {row['why']}"
+        for row in rows
+        if row["why"]
+    ]
+    _say_all(sentences)
+    show_counts(runs, searches)
     for file, sentences in missing.items():
         _say_all([f"missing: {sentence}" for sentence in sentences])
         words = ["merbench", "study", "run", str(file), "--store", str(store)]
