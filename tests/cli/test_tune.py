@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from merbench.cli.measure.tune import _end_with_parent
+from merbench.cli.measure.tune.workers import end_with_parent
 from merbench.tuning.storage import without_password
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
@@ -139,7 +139,7 @@ def test_a_worker_ends_with_the_process_that_started_it():
     def work():
         os.close(writing)
         sys.stdin = os.fdopen(reading, encoding="utf-8")
-        _end_with_parent()
+        end_with_parent()
         time.sleep(600)
 
     child = multiprocessing.get_context("fork").Process(target=work)
@@ -154,8 +154,8 @@ def test_a_worker_ends_with_the_process_that_started_it():
 def test_a_worker_that_ends_says_so_itself():
     """Python aborts at its end where a thread holds the lock of stdin."""
     program = (
-        "from merbench.cli.measure.tune import _end_with_parent; import time; "
-        "_end_with_parent(); time.sleep(0.3); raise SystemExit(2)"
+        "from merbench.cli.measure.tune.workers import end_with_parent; import time; "
+        "end_with_parent(); time.sleep(0.3); raise SystemExit(2)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as worker:
         assert worker.wait(300) == 2
