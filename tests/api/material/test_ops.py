@@ -226,21 +226,42 @@ def test_groups_of_like_length_are_put_back_in_order():
     )
 
 
-@pytest.mark.parametrize(
-    "rows, steps, attends, groups",
-    [(64, 300, True, 8), (16, 300, True, 4), (64, 300, False, 4), (64, 256, True, 4)],
-)
-def test_long_rows_that_are_attended_to_come_in_smaller_groups(rows, steps, attends, groups):
-    x_BLD = torch.zeros(rows, steps, 1)
-    mask_BL = torch.arange(steps) < torch.linspace(1, steps, rows).long()[:, None]
-    sizes = []
+def groups(length_N, *, attends):
+    """The longest rows of the groups in which they come, once for each of its rows."""
+    length_N = torch.as_tensor(length_N)
+    mask_BL = torch.arange(int(length_N.max())) < length_N[:, None]
+    longest = []
 
     def f(parts):
-        sizes.append(len(parts["x"].x_BLD))
+        longest.append([parts["x"].mask_BL.shape[1]] * len(parts["x"].x_BLD))
         return masked_mean(*parts["x"])
 
-    by_length(f, {"x": Steps(x_BLD, mask_BL)}, attends=attends)
-    assert sizes == [rows // groups] * groups
+    by_length(f, {"x": Steps(torch.zeros(*mask_BL.shape, 1), mask_BL)}, attends=attends)
+    return longest
+
+
+@pytest.mark.parametrize("steps, attends", [(300, False), (256, True)])
+def test_short_rows_and_those_that_are_read_step_by_step_come_in_four_groups(steps, attends):
+    sizes = [len(group) for group in groups(torch.linspace(1, steps, 64).long(), attends=attends)]
+    assert sizes == [16] * 4
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_long_rows_that_are_attended_to_come_in_the_groups_of_least_cost(seed):
+    draw = np.random.default_rng(seed)
+    length_N = np.sort([257, *draw.integers(1, 900, 9)])
+    cuts = [
+        np.split(length_N, [i + 1 for i in range(9) if which >> i & 1]) for which in range(2**9)
+    ]
+
+    def cost(cut):
+        return sum(500 + len(g) * (max(g) + max(g) ** 2 / 300) for g in cut)
+
+    assert cost(groups(length_N, attends=True)) == pytest.approx(min(map(cost, cuts)))
+
+
+def test_many_long_rows_do_not_come_at_once():
+    assert max(map(len, groups([300] * 50, attends=True))) == 16
 
 
 def test_compact_keeps_word_numbers():
