@@ -20,7 +20,7 @@ from merbench.results.records.provenance import describe
 from merbench.results.records.record import Record, RecordedSpace
 from merbench.results.spec import run_id
 from merbench.results.store.store import Store
-from merbench.results.store.unfinished import Replaced, is_made
+from merbench.results.store.unfinished import is_made
 from merbench.runs.draft_record import Draft
 from merbench.runs.events import run_resumed
 from merbench.runs.failures import message
@@ -29,7 +29,9 @@ from merbench.runs.machine import Machine
 
 @dataclass
 class Work:
-    """``tuned_by`` goes into the records. ``replaced``: what is finished and is made again."""
+    """``tuned_by`` goes into the records. ``replaced``: what is finished and is made again (see
+    ``forced``).
+    """
 
     plan: Plan
     corpus: Corpus
@@ -37,7 +39,7 @@ class Work:
     machine: Machine
     keep_weights: bool = True
     tuned_by: Mapping[str, Any] | None = None
-    replaced: Mapping[str, Replaced | None] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._folds: dict[int | None, Fold] = {}
@@ -59,7 +61,7 @@ class Work:
     def finished(self, run_id: str) -> Record | None:
         """The run's record, unless it is to be made (again)."""
         record = self.store.get(run_id)
-        return record if is_made(record, self.replaced.get(run_id)) else None
+        return record if is_made(record, self.replaced.get(run_id, "")) else None
 
     def fold(self, split: Split) -> Fold:
         """Made once for all seeds."""
@@ -82,7 +84,7 @@ class Work:
         description = describe(str(machine.device), machine.threads, machine.determinism)
         run_id = self.run_id(seed, split)
         # A run that is made again stands where it stood, and its settings were searched as before.
-        earlier = self.replaced.get(run_id)
+        earlier = self.store.get(run_id) if run_id in self.replaced else None
         tuned_by = self.tuned_by or (earlier and earlier.tuned_by)
         return Draft(
             run_id=run_id,

@@ -46,11 +46,12 @@ def _draw(folder: Path) -> None:
 
 
 def _judge(store: Store, boards: Path) -> str:
-    # Between predictions and record a kill leaves the one pair that is set aside: it was being
-    # replaced by force, and is run again by the same command.
-    for run in Store(store.root).records():
+    store = Store(store.root)
+    for run in store.records():
         if len(store.predictions(run.run_id).ids) != run.counts["test"]:
             return "a record has other predictions"
+    if store.warnings:
+        return store.warnings[0]
     if (boards / "mine.svg").read_bytes() != b"mine":
         return "a file that merbench did not write is gone"
     for path in boards.glob("*.svg"):

@@ -75,10 +75,7 @@ def test_runs_that_are_made_again(make, store, monkeypatch, stack):
         path = root / "runs" / f"{name}.json"
         return path.exists() and EARLIER not in path.read_text()
 
-    def without_what_was_set_aside(root):
-        return {n: what for n, what in outcome(root).items() if not n.startswith("set-aside")}
-
-    resumes(root, call, result=without_what_was_set_aside)
+    resumes(root, call, lambda: outcome(root), result=outcome)
 
 
 def test_a_forced_call_is_over_when_its_runs_are_made_again(make, store):

@@ -72,9 +72,7 @@ def _merged(
         into.update(ours, None, record.track)
         return Merged(name, "there")
     if superseded_by(ours, its_corrections):
-        into.put(record, theirs)
-        for track in ours.tracks:
-            record = into.update(record, None, track)
+        into.put(record.standing_on(ours.tracks), theirs)
         return Merged(name, "copied", f"supersedes the one here: {why}")
     if superseded_by(record, known):
         return Merged(name, "there", "the one here supersedes it")

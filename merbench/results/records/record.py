@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -203,3 +204,8 @@ class Record(Config):
     def tracks(self) -> list[Track]:
         """Every track on which it stands."""
         return [self.track, *self.also_on]
+
+    def standing_on(self, tracks: Iterable[Track]) -> Record:
+        """On these too."""
+        more = [track for track in tracks if track not in self.tracks]
+        return self.model_copy(update={"also_on": [*self.also_on, *more]}) if more else self

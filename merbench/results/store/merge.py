@@ -87,10 +87,9 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
                 _copy_file(_weights(source_store, name), weights_here)
             yield Merged(name, "there")
         elif superseded_by(record_here, corrections):
+            record = record.standing_on(record_here.tracks)
             into.put(record, source_store.predictions(name))
             _copy_file(_weights(source_store, name), _weights(into, name))
-            for track in record_here.tracks:
-                record = into.update(record, None, track)
             yield Merged(name, "copied", f"supersedes the one here: {reason}")
         elif superseded_by(record, known):
             yield Merged(name, "there", "the one here supersedes it")

@@ -9,7 +9,8 @@ from merbench.api.errors import RequestError
 from merbench.results.files import missing_folders, remove_empty, sweep
 
 SWEPT = (
-    "runs", "weights", "checkpoints", "claims", "replaced", "corrections", "studies", "tuning",
+    "runs", "weights", "checkpoints", "claims", "pending", "replaced", "corrections", "studies",
+    "tuning",
 )  # fmt: skip
 """Folders of a store in which a killed process may have left a temporary file."""
 _Identity = tuple[int, int] | None

@@ -2,9 +2,10 @@
 its predictions.
 
 A record is the commit point: its predictions are written before it, so a record that is there is
-whole. Predictions name the record that they belong to, and they and weights carry a digest of
-themselves. What is damaged is moved to ``set-aside/`` and reported, never deleted; what cannot be
-opened, or was written by a newer merbench, stays where it is.
+whole; one that takes the place of another waits in ``pending/`` meanwhile. Predictions name the
+record that they belong to, and they and weights carry a digest of themselves. What is damaged is
+moved to ``set-aside/`` and reported, never deleted; what cannot be opened, or was written by a
+newer merbench, stays where it is.
 ``weights/<run_id>.safetensors`` holds what was trained: no score needs it, and it may be deleted.
 ``replaced/`` keeps finished runs that were made again under their own id and came out otherwise;
 ``corrections/`` says which runs supersede which (history.py).
@@ -16,6 +17,7 @@ import glob
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,9 @@ class Store:
         """RequestError when nothing can be written here: reported before training, not after."""
         self._folder.require_writable()
         Claims(self.root).drop_all_dead()
+        for path in (self.root / "pending").glob("*.json"):
+            self._finish_put(path.stem.partition(".")[0])
+            path.unlink(missing_ok=True)
         drop_finished(self.root, self._readable)
 
     def _readable(self, run_id: str) -> Record | None:
@@ -93,6 +98,7 @@ class Store:
         try:
             if not path.exists():
                 return None
+            self._finish_put(run_id)
             return self.read(run_id)
         except DAMAGE as error:
             self._set_aside(run_id, error)
@@ -181,10 +187,30 @@ class Store:
         self._write_run(before.model_copy(update={"run_id": replaced_name(before)}), earlier)
 
     def _write_run(self, record: Record, predictions: Predictions | None) -> None:
-        if predictions is not None:
-            path = self.file(record.run_id, ".safetensors")
-            write_atomic(path, predictions_file(predictions, record))
+        if predictions is None:
+            self._write(record)
+            return
+        content = predictions_file(predictions, record)
+        pending = self._pending(record.run_id, content)
+        if self.file(record.run_id, ".json").exists():
+            write_atomic(pending, _content(record))
+        write_atomic(self.file(record.run_id, ".safetensors"), content)
         self._write(record)
+        pending.unlink(missing_ok=True)
+
+    def _finish_put(self, run_id: str) -> None:
+        """Put the record in its place whose predictions are there already, as a kill leaves them.
+        Nothing where there is none, or the store is read-only.
+        """
+        with suppress(OSError):
+            for path in (self.root / "pending").glob(f"{glob.escape(run_id)}.*.json"):
+                predictions = self.file(run_id, ".safetensors").read_bytes()
+                if path == self._pending(run_id, predictions):
+                    path.replace(self.file(run_id, ".json"))
+
+    def _pending(self, run_id: str, predictions: bytes) -> Path:
+        """Where the record of these predictions waits."""
+        return self.root / "pending" / f"{run_id}.{sha256(predictions).hexdigest()}.json"
 
     def update(
         self, record: Record, tuned_by: Mapping[str, Any] | None, track: Track | None = None
@@ -192,24 +218,20 @@ class Store:
         """The stored ``record``, with another ``tuned_by`` where one is given: a search continued,
         and its winner is still this. ``track``: one on which it is to stand too.
         """
-        changes: dict[str, Any] = {}
+        updated = record.standing_on([track] if track else [])
         if tuned_by is not None and record.tuned_by != tuned_by:
-            changes["tuned_by"] = dict(tuned_by)
-        if track is not None and track not in record.tracks:
-            changes["also_on"] = [*record.also_on, track]
-        if not changes:
+            updated = updated.model_copy(update={"tuned_by": dict(tuned_by)})
+        if updated is record:
             return record
-        record = record.model_copy(update=changes)
         try:
             self.require_same_folder()
-            self._write(record)
+            self._write(updated)
         except OSError as error:
             raise self._unwritten(record, error) from error
-        return record
+        return updated
 
     def _write(self, record: Record) -> None:
-        content = record.model_dump_json(indent=1).encode()
-        write_atomic(self.file(record.run_id, ".json"), content)
+        write_atomic(self.file(record.run_id, ".json"), _content(record))
 
     def file(self, run_id: str, suffix: str) -> Path:
         """``.json``: its record, ``.safetensors``: its predictions."""
@@ -284,3 +306,7 @@ class Store:
         self.warnings.append(
             f"the record {record} cannot be used ({type(error).__name__}: {reason}); {place}"
         )
+
+
+def _content(record: Record) -> bytes:
+    return record.model_dump_json(indent=1).encode()

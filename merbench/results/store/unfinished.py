@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from merbench.api.declarations.config import Config
 from merbench.results.files import write_atomic
 from merbench.results.records.predictions import record_key
-from merbench.results.records.record import Record, Track
+from merbench.results.records.record import Record
 from merbench.results.records.sealed import read_file
 from merbench.results.spec import canonical
 from merbench.results.store.claims import Claims
@@ -26,38 +25,25 @@ STACK = "-stack"
 seed which is recorded last."""
 
 
-class Replaced(Config):
-    """A finished record that is to be replaced, by its ``record_key``, and what the new one has
-    from it.
+class _Forced(Config):
+    runs: dict[str, str]
+    """Run id -> the ``record_key`` of the finished record that is to be replaced, empty where there
+    was none.
     """
 
-    key: str
-    tracks: list[Track]
-    tuned_by: dict[str, Any] | None = None
 
-    @classmethod
-    def of(cls, record: Record) -> Replaced:
-        return cls(key=record_key(record), tracks=record.tracks, tuned_by=record.tuned_by)
-
-
-class _Forced(Config):
-    runs: dict[str, Replaced | None]
-
-
-def is_made(record: Record | None, replaced: Replaced | None) -> bool:
+def is_made(record: Record | None, replaced: str) -> bool:
     """True for the record of a finished run that is not the one to be replaced."""
-    if record is None or record.status != "done":
-        return False
-    return replaced is None or record_key(record) != replaced.key
+    return record is not None and record.status == "done" and record_key(record) != replaced
 
 
 @contextmanager
 def forced(
     root: Path, run_ids: Sequence[str], source: str, find: Callable[[str], Record | None]
-) -> Iterator[Mapping[str, Replaced | None]]:
-    """Around a call that makes the runs again: run id -> the finished record that is to be replaced
-    (of the interrupted call, where this is the same one), None where there was none. ``source``:
-    digest of the code that makes them. ``find``: the record of a run.
+) -> Iterator[Mapping[str, str]]:
+    """Around a call that makes the runs again: run id -> the ``record_key`` of the finished record
+    that is to be replaced (as the interrupted call has it, where this is the same one), empty where
+    there was none. ``source``: digest of the code that makes them. ``find``: the record of a run.
     """
     name = sha256(canonical([sorted(run_ids), source]).encode()).hexdigest()[:16]
     path = root / "checkpoints" / f"{name}.forced"
@@ -65,7 +51,7 @@ def forced(
     if not replaced:
         records = {run_id: find(run_id) for run_id in run_ids}
         replaced = {
-            run_id: Replaced.of(record) if record and record.status == "done" else None
+            run_id: record_key(record) if record and record.status == "done" else ""
             for run_id, record in records.items()
         }
         if any(replaced.values()):
@@ -94,11 +80,11 @@ def drop_finished(root: Path, find: Callable[[str], Record | None]) -> None:
     held = Claims(root).held() if paths else {}
     for path in paths:
         run_id = path.stem.removesuffix(STACK)
-        if run_id not in made_again and run_id not in held and is_made(find(run_id), None):
+        if run_id not in made_again and run_id not in held and is_made(find(run_id), ""):
             path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> dict[str, Replaced | None]:
+def _read(path: Path) -> dict[str, str]:
     """Empty where there is none, or it is damaged."""
     try:
         return _Forced.model_validate_json(read_file(path)).runs

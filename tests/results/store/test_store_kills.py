@@ -8,6 +8,8 @@ import pytest
 from safetensors.numpy import save
 
 from merbench.results.records.predictions import read_predictions
+from merbench.results.store.corrections import Correction, digest, replaced_name
+from merbench.results.store.history import write_correction
 from merbench.results.store.merge import merge
 from merbench.results.store.store import Store
 from tests.kills import content, resumes
@@ -35,10 +37,10 @@ def put_one(root, miss):
 
 
 def runs(root):
-    """All that the store holds, but what was set aside; of predictions what they say, because the
-    library that writes them orders their facts by chance.
+    """All that the store holds; of predictions what they say, because the library that writes them
+    orders their facts by chance.
     """
-    files = {name: what for name, what in content(root).items() if "set-aside" not in name}
+    files = content(root)
     predictions = [
         name for name in files if name.endswith(".safetensors") and "weights" not in name
     ]
@@ -50,9 +52,9 @@ def test_a_run_is_put(root):
 
 
 def test_a_run_is_put_again_with_other_results(root):
-    """The pair of which a kill left half is set aside; the earlier one is in ``replaced/``."""
+    """Readers find the earlier pair or the new one, and the earlier one is in ``replaced/``."""
     put_one(root, 0.5)
-    resumes(root, lambda: put_one(root, 0.6), result=runs)
+    resumes(root, lambda: put_one(root, 0.6), lambda: readable(root), result=runs)
 
 
 def test_a_store_is_merged(root, tmp_path):
@@ -68,6 +70,30 @@ def test_a_store_is_merged(root, tmp_path):
         list(merge(source.root, store))
 
     resumes(root, call, lambda: readable(root))
+
+
+def test_what_supersedes_a_run_here_stays_on_its_tracks(root, tmp_path):
+    source, here = Store(tmp_path / "source"), Store(root)
+    ((earlier,), (now,)) = (put(source, miss, spec(), [0]) for miss in (0.5, 0.8))
+    write_correction(
+        source.root,
+        Correction(
+            old={replaced_name(earlier): digest(earlier)},
+            new={now.run_id: digest(now)},
+            reason="a fault",
+            date="2026-01-01",
+        ),
+    )
+    (run,) = put(here, 0.5, spec(), [0])
+    here.update(run, None, run.track.model_copy(update={"streams": ["another"]}))
+
+    def call():
+        store = Store(root)
+        store.require_writable()
+        list(merge(source.root, store))
+        assert len(store.get(now.run_id).tracks) == 2
+
+    resumes(root, call, lambda: readable(root), result=runs)
 
 
 def test_a_damaged_run_is_set_aside(root):
