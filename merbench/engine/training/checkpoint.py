@@ -22,7 +22,7 @@ from merbench.results.records.sealed import check, seal
 from merbench.results.spec import canonical
 from merbench.results.store.store import Store
 
-EVERY = 5.0
+EVERY = 30.0
 """Seconds of training between two writings, at least."""
 SHARE = 20
 """And at least so many times what the last writing took: it never costs more than a twentieth."""
