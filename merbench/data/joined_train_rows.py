@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from merbench.api.material.corpus import Corpus, Stream, Task
+from merbench.api.material.corpus import Corpus, Stream
 from merbench.api.material.types import Modality
 
 JOIN = "+"
@@ -47,12 +47,14 @@ def joined(
             [*map(str, target.texts), *map(str, source.texts[rows])], dtype=np.dtypes.StringDType()
         ),
         tasks={
-            task: Task(
-                target_task.space,
-                np.concatenate(
+            task: replace(
+                target_task,
+                target=np.concatenate(
                     (target_task.target, source_task.target[rows].astype(target_task.target.dtype))
                 ),
-                known,
+                known=known,
+                streams=(),
+                law=None,
             )
         },
         streams=streams_joined,

@@ -350,6 +350,19 @@ def test_together_every_row_keeps_its_content_and_only_train_rows_are_added(cata
         ]
 
 
+def test_together_epochs_are_chosen_by_the_metric_that_ranks_the_target(catalog):
+    task = dataclasses.replace(other().tasks["task"], rank="corr")
+    request = Request("late-fusion-dnn", settings=SHORT)
+    setup = pair(request, tiny.corpus(), other(tasks={"task": task}), catalog, None)
+    plans = []
+
+    def plan(request, corpus):
+        plans.append(resolve(request, catalog, corpus, None))
+
+    together(setup, request, plan, lambda plan, corpus: [])
+    assert plans[0].spec.train.select == setup.use.spec.train.select == "corr"
+
+
 def content(stream, row):
     values = stream.values[stream.start[row] : stream.start[row] + stream.length[row]].tolist()
     return [stream.vocab[word] for word in values] if stream.kind == "words" else values
