@@ -45,6 +45,8 @@ class Bench:
         self.catalog, self.homes = catalog, homes
         self._watch, self._progress = watch, progress
         self._sentences = set[str]()
+        self.failed = False
+        """Whether a run of ``run`` did."""
         for model in options.models:
             catalog.recipe(model)
         self.loggers = open_loggers(catalog, options.log)
@@ -124,7 +126,7 @@ class Bench:
                 "store (--force trains it again)"
             )
         with self._until_the_end(), self._progress(n_runs, name or label(plan)) as progress:
-            return run(
+            records = run(
                 plan,
                 corpus or self.corpus,
                 seeds,
@@ -136,6 +138,8 @@ class Bench:
                 tuned_by=tuned_by,
                 watch=all_of(progress, *self.loggers),
             )
+        self.failed |= any(record.status == "failed" for record in records)
+        return records
 
     @contextmanager
     def _until_the_end(self) -> Iterator[None]:

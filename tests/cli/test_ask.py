@@ -128,6 +128,14 @@ def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
     )
 
 
+def test_a_failed_run_beside_a_finished_one_is_exit_code_1(merbench):
+    words = ("robust", "--model", "ridge,tfn", *QUICK, "--seeds", "1", "--json")
+    never_finite = ("--set", "train.lr=1e30", "--set", "train.clip_norm=0")
+    result = merbench(*words, *never_finite)
+    assert result.returncode == 1 and "failed: tfn" in result.stderr
+    assert {curve["model"] for curve in loads(result.stdout)["rates"]} == {"ridge"}
+
+
 def test_robust_shows_every_metric_over_missing_rates(merbench, tmp_path):
     words = ("robust", "--model", "tfidf-ridge", *QUICK, "--seeds", "1")
     shown = merbench(*words, "--plot", "c.svg", check=True).stdout

@@ -59,16 +59,23 @@ def command(
                  --ablation label-random
              merbench generalise --model merclip,tfn --dataset sample --labels FILE --json
     """
-    from merbench.analyses.generalise import OWN
-    from merbench.cli.shared.scores_and_differences import show_lines
     from merbench.functions.ask.generalise import generalised
 
     require_declared(session, parsed["model"], ablations)
     options = gather((), **parsed)
-    models = generalised(session.bench(options), options.seeds, label_sets, ablations)
+    bench = session.bench(options)
+    models = generalised(bench, options.seeds, label_sets, ablations)
     if options.as_json:
         show_json(_as_json(models))
-        return
+    else:
+        _show(models, options.store)
+    raise SystemExit(1 if bench.failed else 0)
+
+
+def _show(models: GeneralisedModels, store: Path) -> None:
+    from merbench.analyses.generalise import OWN
+    from merbench.cli.shared.scores_and_differences import show_lines
+
     title = f"{models.track.title} · test, other label words without further training"
     show_lines(title, models.test, models.differences, models.metrics, "labels")
     _show_valid(models.valid, models.metrics)
@@ -78,7 +85,7 @@ def command(
         else "equal the stored predictions to the last bit"
     )
     say(f"{OWN}, read out again, {equal}")
-    say_next(options.store, "leaderboard")
+    say_next(store, "leaderboard")
 
 
 def _as_json(models: GeneralisedModels) -> dict[str, Any]:

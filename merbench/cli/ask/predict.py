@@ -100,18 +100,20 @@ def command(
         )
     for sentence in unseen_sentences(inputs, predicted):
         say(f"warning: {sentence}")
+    runs = [record.run_id for record in records if record.status == "done"]
     if options.as_json:
         tasks = [as_json(inputs, single) for single in predicted.single]
         predictions = tasks[0]
         if len(tasks) > 1:
             predictions = dict(zip(plan.spec.task.split("+"), tasks, strict=True))
-        show_json({"runs": [r.run_id for r in records if r.status == "done"], **predictions})
-        return
-    for single in predicted.single:
-        show(table(inputs, single))
-    if plan.recipe.caveat:
-        say(f"{plan.recipe.name}: {plan.recipe.caveat}")
-    say_next(options.store, f"predict INPUT --run {records[0].run_id}")
+        show_json({"runs": runs, **predictions})
+    else:
+        for single in predicted.single:
+            show(table(inputs, single))
+        if plan.recipe.caveat:
+            say(f"{plan.recipe.name}: {plan.recipe.caveat}")
+        say_next(options.store, f"predict INPUT --run {runs[0]}")
+    raise SystemExit(1 if bench.failed else 0)
 
 
 def _refuse_what_a_run_has(run: str) -> None:

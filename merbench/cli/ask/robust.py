@@ -100,6 +100,7 @@ def command(
         _rates(bench, options, plans, kind or "drop", plot)
     if not options.as_json:
         say_next(options.store, "leaderboard")
+    raise SystemExit(1 if bench.failed else 0)
 
 
 def _damages(

@@ -62,15 +62,13 @@ def command(session: Session, /, ablations: tuple[str, ...], **parsed: Any) -> N
     plan_by_ablation, reasons = plans_of(requests, full, bench.plan)
     if unusable := [name for name in requested if name in reasons]:
         raise RequestError(f"ablation {unusable[0]}: {reasons[unusable[0]]}")
-    failed = False
     scored = {}
     for name, plan in {FULL: full, **plan_by_ablation}.items():
         title = "" if name == FULL else f"{options.model} {name}"
         records = bench.run(plan, options.seeds, name=title)
-        failed |= any(record.status == "failed" for record in records)
         scored[name] = by_seed(records, bench.store, plan.metrics)
     _report(options, recipe, full, scored, reasons)
-    raise SystemExit(1 if failed else 0)
+    raise SystemExit(1 if bench.failed else 0)
 
 
 def _names(recipe: Recipe, requested: Sequence[str], all_subsets: bool) -> Sequence[str]:

@@ -119,22 +119,19 @@ def transferred(bench: Bench, pairs: Sequence[tuple[str, str]], ways: Ways) -> T
     compared = lines(planned, runs.run, bench.store, bench.machine, further)
     plan = planned[0].use
     differences = compare(compared, plan.metrics)
-    return Transferred(plan.metrics, compared, differences, notes, plan.recipe.caveat, runs.failed)
+    return Transferred(plan.metrics, compared, differences, notes, plan.recipe.caveat, bench.failed)
 
 
 class _Runs:
-    """The runs of each way to train. ``failed``: at least one of them did."""
+    """The runs of each way to train."""
 
     def __init__(self, bench: Bench, lexicon: Lexicon | None, settings: Mapping[str, Any]) -> None:
         """``settings``: of the training that is added on the target alone."""
         self.bench, self.lexicon, self.settings = bench, lexicon, settings
-        self.failed = False
 
     def run(self, plan: Plan, corpus: Corpus, *variant: str) -> list[Record]:
         name = " · ".join((label(plan), plan.spec.dataset, *variant))
-        records = self.bench.run(plan, self.bench.options.seeds, corpus=corpus, name=name)
-        self.failed |= any(record.status == "failed" for record in records)
-        return records
+        return self.bench.run(plan, self.bench.options.seeds, corpus=corpus, name=name)
 
     def source_then_target(self, pair: Pair) -> list[Record]:
         return self._finetuned(pair, self.run(pair.learn, pair.source), "finetuned")
