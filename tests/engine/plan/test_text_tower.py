@@ -211,3 +211,8 @@ def test_a_tower_that_is_given_as_a_part_is_answered_with_its_option(
         resolve(Request("merclip", settings={slot: name}), catalog, corpus, tiny.lexicon())
     sentence = f"; a pretrained text encoder is named with --text-tower {name}"
     assert str(refusal.value).endswith(sentence) == is_advised
+
+
+def test_an_encoder_that_is_given_as_a_tower_is_answered_with_its_option(catalog, corpus):
+    with pytest.raises(RequestError, match="which --encoder text=word-bilstm chooses"):
+        resolve(Request("tfn", text_tower="word-bilstm"), catalog, corpus, tiny.lexicon())

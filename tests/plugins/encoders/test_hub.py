@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import close_session, constants
 
 from merbench_encoders import hub
+from merbench_encoders.model_packages import short_name_meant
 from tests.towers import tiny_text
 
 DATA = """
@@ -191,3 +192,9 @@ def test_a_model_is_fetched_once_and_whole(at, tmp_path):
         hub.hub_folder("some/bert", True, "the model", "do without") == folder
         and hub.origin(folder) == "some/bert@" + "a" * 40
     )
+
+
+def test_what_is_spelt_like_a_short_name_is_asked_after():
+    assert short_name_meant("all-MiniLM-L6") == short_name_meant("minilmm")
+    assert short_name_meant("minilmm") == "did you mean 'minilm'? Else "
+    assert short_name_meant("bert-base-uncased") == short_name_meant("timm/vit_base.openai") == ""
