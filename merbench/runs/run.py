@@ -21,7 +21,8 @@ from merbench.runs.runs_of_a_plan import Work
 from merbench.runs.stacked_seeds import run_together
 
 GOES_ON = (
-    "the call with --force that was interrupted goes on with the runs that it had not made again"
+    "the same call with --force has not ended yet: it goes on with the runs that it had not made "
+    "again"
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from merbench.api.events import EpochDone, RunDone
+from merbench.api.events import EpochDone, Note, RunDone
 from merbench.engine.training import checkpoint
 from merbench.results.spec import run_id
 from merbench.results.store.store import Store
@@ -66,6 +66,7 @@ def test_runs_that_are_made_again(make, store, monkeypatch, stack):
         store.require_writable()
         records = run(plan, corpus, [0, 1], store, MACHINE, force=True, watch=events.append)
         assert sum(isinstance(event, EpochDone) for event in events) <= most
+        assert any(isinstance(event, Note) for event in events) == (len(left) == 1)
         assert [record.tuned_by for record in records] == [tuned_by] * 2
 
     def name_of(seed):
