@@ -207,6 +207,7 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.transfer(["a"], ["a"]), "name two different data sets"),
         (lambda: merbench.supersede("a", "b", reason="x", store="nowhere"), "no finished run"),
         (lambda: merbench.ablate("tfn", "sample", ["no-product"]), "did you mean 'no-products'"),
+        (lambda: merbench.ablate("majority", "sample"), "declares no ablations"),
         (lambda: merbench.ablate("tfn", "sample", "no-products"), r"give a list, \['no-products'\]"),
         (lambda: merbench.robust("tfn", "sample"), r"give a list, \['tfn'\]"),
         (lambda: merbench.robust(["tfn"], "sample", rates="dorp"), r"robust\(rates='dorp'\)"),

@@ -16,7 +16,10 @@ from merbench.functions.scores_and_differences import lines_frame
 if TYPE_CHECKING:
     import pandas as pd
 
+    from merbench.api.declarations.recipe import Recipe
+    from merbench.bench.bench import Bench
     from merbench.report.scores.paired_differences import Difference, Line
+    from merbench.results.metrics import TaskMetrics
     from merbench.results.records.record import Track
 
 
@@ -27,6 +30,7 @@ class Ablated:
     """
 
     track: Track
+    metrics: TaskMetrics
     lines: list[Line]
     differences: Mapping[str, Mapping[str, Difference]]
 
@@ -45,29 +49,58 @@ def ablate(
     """Train the full model and its ablations ``names`` on the same seeds, and compare them in
     pairs.
 
-    RequestError for a name that the model does not declare. Example::
+    RequestError for a name that the model does not declare, or that these data do not allow.
+    Example::
 
         merbench.ablate("merclip", names=["no-label-encoder"], seeds=10).to_pandas()
     """
-    from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of
     from merbench.host.catalog import unknown
-    from merbench.report.scores.paired_differences import compare
-    from merbench.report.scores.rows.pooled_seeds import by_seed
 
     refuse_ablations("ablate", keywords)
-    bench, options = open_bench("ablate", model, dataset, dict(keywords))
-    recipe = bench.catalog.recipe(model)
-    declared = [a.name for a in recipe.ablations]
+    bench, _ = open_bench("ablate", model, dataset, dict(keywords))
+    declared = [a.name for a in bench.catalog.recipe(model).ablations]
     for name in names:
         if name not in (*declared, "all"):
             raise RequestError(unknown("ablation", name, declared, f"ablations of {model}"))
-    chosen = declared if "all" in names else list(names)
+    return ablated(bench, names)
+
+
+def ablated(bench: Bench, names: Sequence[str], all_subsets: bool = False) -> Ablated:
+    """What the function and the command share. ``names``: declared ones, or ``all``, which none
+    means too unless ``all_subsets`` of the modalities are asked for.
+    """
+    from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of
+    from merbench.report.scores.paired_differences import compare
+    from merbench.report.scores.rows.pooled_seeds import by_seed
+
+    options = bench.options
+    recipe = bench.catalog.recipe(options.model)
+    chosen = _chosen(recipe, names, all_subsets)
     full = bench.plan(options.request)
-    requests = ablated_requests(recipe, chosen, tuple(full.streams), options.request, False)
+    requests = ablated_requests(recipe, chosen, tuple(full.streams), options.request, all_subsets)
+    if not requests:
+        raise RequestError(
+            f"{options.model} reads {' + '.join(full.streams) or 'nothing'} here, "
+            "which has no smaller subset; offer more streams"
+        )
     plan_by_name, reasons = plans_of(requests, full, bench.plan)
-    scored = {
-        name: by_seed(bench.run(plan, options.seeds), bench.store, plan.metrics)
-        for name, plan in {FULL: full, **plan_by_name}.items()
-    }
+    if unusable := [name for name in names if name in reasons]:
+        raise RequestError(f"ablation {unusable[0]}: {reasons[unusable[0]]}")
+    scored = {}
+    for name, plan in {FULL: full, **plan_by_name}.items():
+        title = "" if name == FULL else f"{options.model} {name}"
+        records = bench.run(plan, options.seeds, name=title)
+        scored[name] = by_seed(records, bench.store, plan.metrics)
     compared = lines(scored, reasons)
-    return Ablated(full.track, compared, compare(compared, full.metrics))
+    return Ablated(full.track, full.metrics, compared, compare(compared, full.metrics))
+
+
+def _chosen(recipe: Recipe, names: Sequence[str], all_subsets: bool) -> Sequence[str]:
+    if not recipe.ablations and not all_subsets:
+        raise RequestError(
+            f"model {recipe.name} declares no ablations; "
+            "give --modalities all-subsets, or another model (merbench list models)"
+        )
+    if "all" in names or not (names or all_subsets):
+        return [ablation.name for ablation in recipe.ablations]
+    return names
