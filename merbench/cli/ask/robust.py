@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -110,9 +111,10 @@ def _damages(
     damages: Sequence[str],
     plot: Path | None,
 ) -> None:
-    from merbench.analyses.robust import curve_names, curves, parse, require_a_fit, robust, title
+    from merbench.analyses.robust import curve_names, curves, parse, title
     from merbench.api.errors import RequestError
     from merbench.cli.shared.scores_and_differences import show_lines
+    from merbench.functions.ask.robust import damaged
     from merbench.report.scores.paired_differences import compare, lines_as_json
 
     cases = list({title(case): case for text in damages for case in parse(text)}.values())
@@ -121,17 +123,13 @@ def _damages(
             "--plot draws curves, and no damage was asked for at two strengths or more; "
             "give KIND:FROM:TO:POINTS"
         )
-    require_a_fit(plans.values(), cases)
+    lines_by_model = damaged(bench, plans, cases)
+    lines = list(chain.from_iterable(lines_by_model.values()))
     first_plan = next(iter(plans.values()))
     metrics = first_plan.metrics
-    lines, curves_by_model = [], {}
-    for name, plan in plans.items():
-        records = bench.run(plan, options.seeds)
-        model_lines = robust(plan, bench.corpus, records, bench.store, bench.machine, cases, name)
-        lines += model_lines
-        curves_by_model[name] = curves(cases, model_lines, metrics.ranking)
-    if not any(line.against for line in lines):
-        raise RequestError(next(line.reason for line in lines if line.reason))
+    curves_by_model = {
+        name: curves(cases, of_model, metrics.ranking) for name, of_model in lines_by_model.items()
+    }
     differences = compare(lines, metrics)
     if plot:
         _draw(plot, first_plan, by_inner_key(curves_by_model))
@@ -157,23 +155,11 @@ def _rates(
 ) -> None:
     from dataclasses import asdict
 
-    from merbench.analyses.missing_rates import over_rates, panels
-    from merbench.api.errors import RequestError, RunError
+    from merbench.analyses.missing_rates import panels
+    from merbench.functions.ask.robust import missing
 
+    curves = missing(bench, plans, kind)
     first_plan = next(iter(plans.values()))
-    curves: list[RateCurve] = []
-    n_finished = 0
-    for name, plan in plans.items():
-        records = bench.run(plan, options.seeds)
-        n_finished += sum(record.status == "done" for record in records)
-        curves += over_rates(plan, bench.corpus, records, bench.store, bench.machine, kind, name)
-    if not n_finished:
-        raise RunError(f"no run of {', '.join(plans)} is finished, so nothing can be compared")
-    if not curves:
-        raise RequestError(
-            f"none of {', '.join(plans)} reads a stream of which test rows could lack "
-            f"{'steps' if kind == 'mask' else 'anything'}; name another --model"
-        )
     figure = panels(curves, first_plan.metrics.ranking, kind)
     if plot:
         _draw(plot, first_plan, figure)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, Unpack
 
+from merbench.api.errors import RequestError, RunError
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
 from merbench.bench.python_session import open_bench
@@ -14,8 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from merbench.analyses.missing_rates import RateCurve
+    from merbench.analyses.robust import Case
+    from merbench.bench.bench import Bench
+    from merbench.engine.plan.plan import Plan
     from merbench.report.scores.paired_differences import Difference, Line
     from merbench.results.records.record import Track
+
+Kind = Literal["drop", "mask"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ def robust(
     models: Sequence[str] = ("merclip",),
     dataset: str | None = None,
     corrupt: Sequence[str] = (),
-    rates: Literal["drop", "mask"] = "drop",
+    rates: Kind = "drop",
     **keywords: Unpack[RunKeywords],
 ) -> Robust:
     """Score trained ``models`` on test rows that lack each modality, and all of them, at rates 0 to
@@ -73,9 +80,7 @@ def robust(
 
         merbench.robust(["tfn", "lnln"], "mosi", missing={"any": "0:0.9"}).to_pandas()
     """
-    from merbench.analyses.missing_rates import over_rates
-    from merbench.analyses.robust import parse, require_a_fit, title
-    from merbench.analyses.robust import robust as damage
+    from merbench.analyses.robust import parse, title
     from merbench.bench.bench import label
     from merbench.report.scores.paired_differences import compare
 
@@ -83,15 +88,50 @@ def robust(
     bench, options = open_bench("robust", ",".join(models), dataset, dict(keywords))
     own_plans = [bench.plan(replace(options.request, model=model)) for model in options.models]
     plans = {label(plan): plan for plan in own_plans}
-    require_a_fit(plans.values(), cases)
-    curves: list[RateCurve] = []
-    lines: list[Line] = []
-    for name, plan in plans.items():
-        records = bench.run(plan, options.seeds)
-        run = (plan, bench.corpus, records, bench.store, bench.machine)
-        if corrupt:
-            lines += damage(*run, cases, name)
-        else:
-            curves += over_rates(*run, rates, name)
     first = next(iter(plans.values()))
-    return Robust(first.track, curves, lines, compare(lines, first.metrics))
+    if not corrupt:
+        return Robust(first.track, missing(bench, plans, rates), [], {})
+    lines = list(chain.from_iterable(damaged(bench, plans, cases).values()))
+    return Robust(first.track, [], lines, compare(lines, first.metrics))
+
+
+def damaged(
+    bench: Bench, plans: Mapping[str, Plan], cases: Sequence[Case]
+) -> dict[str, list[Line]]:
+    """Name of each of ``plans`` -> it as it is, then on rows damaged as each of ``cases`` says.
+    RequestError where none of these fits any of them.
+    """
+    from merbench.analyses.robust import require_a_fit, robust
+
+    require_a_fit(plans.values(), cases)
+    lines_by_name = {}
+    for name, plan in plans.items():
+        records = bench.run(plan, bench.options.seeds)
+        run = (plan, bench.corpus, records, bench.store, bench.machine)
+        lines_by_name[name] = robust(*run, cases, name)
+    lines = list(chain.from_iterable(lines_by_name.values()))
+    if not any(line.against for line in lines):
+        raise RequestError(next(line.reason for line in lines if line.reason))
+    return lines_by_name
+
+
+def missing(bench: Bench, plans: Mapping[str, Plan], kind: Kind) -> list[RateCurve]:
+    """Every metric of each of ``plans`` over the rates at which modalities, or steps of them, are
+    missing. RequestError where none of them reads what could be missing.
+    """
+    from merbench.analyses.missing_rates import over_rates
+
+    curves: list[RateCurve] = []
+    n_finished = 0
+    for name, plan in plans.items():
+        records = bench.run(plan, bench.options.seeds)
+        n_finished += sum(record.status == "done" for record in records)
+        curves += over_rates(plan, bench.corpus, records, bench.store, bench.machine, kind, name)
+    if not n_finished:
+        raise RunError(f"no run of {', '.join(plans)} is finished, so nothing can be compared")
+    if not curves:
+        raise RequestError(
+            f"none of {', '.join(plans)} reads a stream of which test rows could lack "
+            f"{'steps' if kind == 'mask' else 'anything'}; name another --model"
+        )
+    return curves
