@@ -108,8 +108,8 @@ def test_kuda_is_its_equations_on_each_row_alone(weighing, adapters):
                 close(out.aux["means"][row, index], sources[m].mean(0))
 
 
-def test_rows_begin_as_different_as_what_they_say():
-    """Positions start from nothing: steps in another order are the same to begin with."""
+def test_positions_start_from_nothing():
+    """Steps in another order are the same steps to begin with."""
     fusion = make(KuDA, **SMALL)
     x_BLD = torch.randn(2, 4, WIDTHS["audio"])
     mask_BL = torch.ones(2, 4, dtype=torch.bool)
