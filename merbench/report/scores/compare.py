@@ -14,8 +14,9 @@ from merbench.report.scores.paired_differences import Difference
 from merbench.report.scores.rows.entries import Board, rows_named
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
 from merbench.report.scores.runs_of_a_store import Source
-from merbench.report.scores.statistics.every_pair import Models, every_pair
+from merbench.report.scores.statistics.every_pair import every_pair
 from merbench.report.scores.statistics.intervals import Resampler
+from merbench.report.scores.statistics.stacks import Models
 from merbench.report.scores.statistics.threads import one_thread
 from merbench.results.records.record import Record
 

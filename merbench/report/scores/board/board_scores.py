@@ -22,8 +22,9 @@ from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.rows.pooled_seeds import RowCounts
 from merbench.report.scores.runs_of_a_store import Source
-from merbench.report.scores.statistics.every_pair import EveryPair, Models
 from merbench.report.scores.statistics.means import Summary
+from merbench.report.scores.statistics.pair_tests import EveryPair
+from merbench.report.scores.statistics.stacks import Models
 from merbench.report.scores.statistics.threads import one_thread
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.titles import fingerprint

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from merbench.report.scores.board.row_pairs import Comparison
-from merbench.report.scores.statistics.every_pair import EveryPair
 from merbench.report.scores.statistics.p_values import ALPHA
+from merbench.report.scores.statistics.pair_tests import EveryPair
 
 RULE = (
     "rank: 1 + the number of rows that are significantly better, over all pairs of the board; "

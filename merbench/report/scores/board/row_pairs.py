@@ -14,9 +14,11 @@ from merbench.api.processes import cores
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seeds
 from merbench.report.scores.runs_of_a_store import Source
-from merbench.report.scores.statistics.every_pair import EveryPair, Models, PairTest, every_pair
+from merbench.report.scores.statistics.every_pair import every_pair
 from merbench.report.scores.statistics.intervals import Resampler, resampler_of
 from merbench.report.scores.statistics.p_values import ALPHA
+from merbench.report.scores.statistics.pair_tests import EveryPair, PairTest
+from merbench.report.scores.statistics.stacks import Models
 
 SHARE = 50
 """Fewer rows than this take less time than a process of their own."""

@@ -18,9 +18,9 @@ from merbench.api.processes import cores, each_apart
 from merbench.report.scores.board.row_pairs import SHARE, RowValues, values_of
 from merbench.report.scores.rows.entries import Entry
 from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts
-from merbench.report.scores.statistics.every_pair import Models
 from merbench.report.scores.statistics.intervals import resampler_of
 from merbench.report.scores.statistics.means import Summary, summarise
+from merbench.report.scores.statistics.stacks import Models
 
 
 class RowScores(Config):

@@ -20,8 +20,8 @@ from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.report.scores.statistics import every_pair
-from merbench.report.scores.statistics.every_pair import EveryPair
 from merbench.report.scores.statistics.intervals import interval
+from merbench.report.scores.statistics.pair_tests import EveryPair
 from merbench.results.store.store import Store
 from tests.report.made import put, spec, truth
 

@@ -8,9 +8,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from merbench.report.scores.statistics.every_pair import Models, every_pair
+from merbench.report.scores.statistics.every_pair import every_pair
 from merbench.report.scores.statistics.intervals import Resampler
 from merbench.report.scores.statistics.p_values import adjusted, sign_flip
+from merbench.report.scores.statistics.stacks import Models
 
 
 def one_by_one(seeds, values, resampler):
