@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,48 +54,58 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
         )
     if source.resolve() == into.root.resolve():
         raise RequestError(f"{source} is the store it is to be merged into; name another")
-    source_store = Store(source)
-    corrections = read_corrections(source)
-    known = [*corrections, *read_corrections(into.root)]
-    replaced = {name for c in corrections for name in (*c.old, *c.new) if REPLACED in name}
-    for name in [
+    source_store, theirs = Store(source), read_corrections(source)
+    known = [*theirs, *read_corrections(into.root)]
+    replaced = {name for c in theirs for name in (*c.old, *c.new) if REPLACED in name}
+    for name in (
         *sorted(path.stem for path in source_store.runs.glob("*.json")),
         *sorted(replaced),
-    ]:
-        try:
-            record = _checked(source_store, name)
-        except (*DAMAGE, OSError, UnreadableError) as error:
-            yield Merged(name, "refused", f"{type(error).__name__}: {str(error).splitlines()[0]}")
-            continue
-        try:
-            record_here = into.get(name)
-        except UnreadableError as error:
-            yield Merged(name, "refused", str(error))
-            continue
-        if record_here is None or (record_here.status == "failed" and record.status == "done"):
-            _copy(source_store, into, record)
-            yield Merged(name, "copied")
-        elif "failed" in (record_here.status, record.status) or not (
-            reason := difference(
-                source_store.predictions(name), into.predictions(name), record, record_here
-            )
-        ):
-            for track in record.tracks:
-                record_here = into.update(record_here, None, track)
-            weights_here = _weights(into, name)
-            if record.weights_sha256 == record_here.weights_sha256 and not weights_here.is_file():
-                _copy_file(_weights(source_store, name), weights_here)
-            yield Merged(name, "there")
-        elif superseded_by(record_here, corrections):
-            record = record.standing_on(record_here.tracks)
-            into.put(record, source_store.predictions(name))
-            _copy_file(_weights(source_store, name), _weights(into, name))
-            yield Merged(name, "copied", f"supersedes the one here: {reason}")
-        elif superseded_by(record, known):
-            yield Merged(name, "there", "the one here supersedes it")
-        else:
-            yield Merged(name, "conflict", reason)
-    carry_over(corrections, into)
+    ):
+        yield _merge_run(name, source_store, into, theirs, known)
+    carry_over(theirs, into)
+
+
+def _merge_run(
+    name: str,
+    source: Store,
+    into: Store,
+    theirs: Sequence[Correction],
+    known: Sequence[Correction],
+) -> Merged:
+    """``theirs``: the corrections of ``source``; ``known``: those of both."""
+    try:
+        record = _checked(source, name)
+    except (*DAMAGE, OSError, UnreadableError) as error:
+        return Merged(name, "refused", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    try:
+        here = into.get(name)
+    except UnreadableError as error:
+        return Merged(name, "refused", str(error))
+    if here is None or (here.status == "failed" and record.status == "done"):
+        _copy(source, into, record)
+        return Merged(name, "copied")
+    reason = ""
+    if "failed" not in (here.status, record.status):
+        reason = difference(source.predictions(name), into.predictions(name), record, here)
+    if not reason:
+        _complete(name, here, record, source, into)
+        return Merged(name, "there")
+    if superseded_by(here, theirs):
+        into.put(record.standing_on(here.tracks), source.predictions(name))
+        _copy_file(_weights(source, name), _weights(into, name))
+        return Merged(name, "copied", f"supersedes the one here: {reason}")
+    if superseded_by(record, known):
+        return Merged(name, "there", "the one here supersedes it")
+    return Merged(name, "conflict", reason)
+
+
+def _complete(name: str, here: Record, record: Record, source: Store, into: Store) -> None:
+    """What the same run has in ``source`` alone: tracks on which it stands, and weights."""
+    for track in record.tracks:
+        here = into.update(here, None, track)
+    weights = _weights(into, name)
+    if record.weights_sha256 == here.weights_sha256 and not weights.is_file():
+        _copy_file(_weights(source, name), weights)
 
 
 def superseded_by(record: Record, corrections: Iterable[Correction]) -> Correction | None:
