@@ -27,11 +27,11 @@ verified = pytest.mark.skipif(
 
 @verified
 def test_the_committed_pages_are_those_of_the_committed_runs():
-    from merbench.report.folder.read import read
+    from merbench.report.folder.read import read, titled
     from merbench.report.pictures.plots import CREATOR
     from merbench.report.site.site import site
 
-    made = site([read(path) for path in BUILT])
+    made = site(titled([read(path) for path in BUILT]))
     for name, content in made.items():
         kept = (ROOT / name).read_bytes()
         if name.endswith(".svg") and CREATOR.encode() not in kept:
