@@ -62,8 +62,8 @@ def _merge(source: Path, target: Path) -> MergedSearch:
         return MergedSearch(source.stem, "there")
     trials = count_of(n_added, "finished trial")
     why = (
-        f"both stores went on with it; {trials} of the other one follow those here, where a "
-        "larger --trials counts them too"
+        f"both stores went on with it; added after those here: {trials} of the other one; a "
+        "larger --trials counts what was added"
     )
     return MergedSearch(source.stem, "copied", why)
 
