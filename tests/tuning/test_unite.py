@@ -68,7 +68,7 @@ def test_the_trials_of_the_other_follow_and_those_here_keep_their_numbers(study,
     before = study("here", *HERE).get_trials()
     before_there = journals(tmp_path / "there")
     search = merged(tmp_path / "there", tmp_path / "here")
-    assert search.how == "copied" and "3 finished trials of the other one follow" in search.why
+    assert search.how == "copied" and "3 finished trials of the other one" in search.why
     after = study("here").get_trials()
     assert after[:3] == before and drawn(study("here")) == [1, 4, 7, 2, 3, 5]
     retried, pruned, failed = after[3:]
