@@ -225,6 +225,14 @@ def test_a_board_whose_data_are_not_here_is_not_checked_and_the_rest_is(merbench
     (tmp_path / "boards" / "index.html").write_text("mine wins")
     result = merbench("leaderboard", "verify", "boards")
     assert result.returncode == 1 and result.stdout.startswith("boards/index.html: ")
+    result = merbench("leaderboard", "verify", "boards", "--json")
+    outcome = json.loads(result.stdout)
+    assert result.returncode == 1 and [x["file"] for x in outcome["failures"]] == [
+        "boards/index.html"
+    ]
+    assert {x["board"] for x in outcome["not_checked"]} == {
+        str(path.parent.relative_to(tmp_path)) for path in tmp_path.glob("boards/*/rows.json")
+    }
 
 
 @pytest.mark.parametrize(

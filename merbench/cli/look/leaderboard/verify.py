@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.named_path import NamedPath
-from merbench.cli.shared.output import say
+from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("folder", type=NamedPath(), default="leaderboards")
 @click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Failures and boards that were not checked, as one JSON object on stdout.",
+)
 @click.pass_obj
-def command(session: Session, folder: Path, data: Path | None) -> None:
+def command(session: Session, folder: Path, data: Path | None, as_json: bool) -> None:
     """Compute every number of FOLDER again from its predictions and your own labels, and check the
     rules that its runs must keep.
 
@@ -39,14 +45,14 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
 
     \b
     Example: merbench leaderboard verify leaderboards
-             merbench leaderboard verify contribution --data ../data
+             merbench leaderboard verify contribution --data ../data --json
     """
     from merbench.api.processes import cores, each_apart
     from merbench.cli.look.leaderboard.studies import left_out
     from merbench.report.folder.read import tracks
     from merbench.report.verify.drawn_files import verify_index
 
-    outcome = _Outcome()
+    outcome = _Outcome(as_json)
     paths = tracks(folder)
     boards = _readable(folder, paths, outcome)
     corpora: dict[str, Corpus] = {}
@@ -70,20 +76,29 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     if len(boards) == len(paths):
         outcome.report(verify_index(folder, boards))
     outcome.report(failures_of.get(studies, []))
-    raise SystemExit(1 if outcome.failed else 2 if outcome.unchecked else 0)
+    if as_json:
+        show_json({"failures": outcome.failures, "not_checked": outcome.unchecked})
+    raise SystemExit(1 if outcome.failures else 2 if outcome.unchecked else 0)
 
 
 @dataclass
 class _Outcome:
-    """How many failures were reported, and how many boards could not be checked."""
+    """The failures that were reported, and the boards that could not be checked."""
 
-    failed: int = 0
-    unchecked: int = 0
+    as_json: bool
+    """Failures are not printed one by one."""
+    failures: list[dict[str, str]] = field(default_factory=list)
+    unchecked: list[dict[str, str]] = field(default_factory=list)
 
     def report(self, failures: Sequence[Failure]) -> None:
-        self.failed += len(failures)
         for failure in failures:
-            click.echo(f"{failure.file}: {failure.sentence}")
+            self.failures.append({"file": str(failure.file), "sentence": failure.sentence})
+            if not self.as_json:
+                click.echo(f"{failure.file}: {failure.sentence}")
+
+    def report_unchecked(self, board: Path, reason: str) -> None:
+        self.unchecked.append({"board": str(board), "reason": reason})
+        say(f"{board}: not checked: {reason}")
 
 
 def _readable(root: Path, paths: Sequence[Path], outcome: _Outcome) -> list[Folder]:
@@ -141,8 +156,7 @@ def _checks_of_boards(
         try:
             corpus = corpus_of(opened, board.board.track)
         except MerbenchError as error:
-            say(f"{board.path}: not checked: {error}")
-            outcome.unchecked += 1
+            outcome.report_unchecked(board.path, str(error))
             continue
         checks[board.path] = partial(check, board, corpus)
     return checks
