@@ -27,8 +27,10 @@ def predict(
 
     Always in fp32, whatever precision trains. Where memory does not suffice, the batches get
     smaller: predictions do not depend on them, nor (but for rounding) on ``by_length``, which puts
-    rows of like length together.
+    rows of like length together. A split without rows has none, and the model is not asked.
     """
+    if not len(split):
+        return np.empty((0,) if space.kind == "score" else (0, space.logit_count))
     was_training = model.training
     model.eval()
     batches: list[tuple[torch.Tensor, torch.Tensor]] = []

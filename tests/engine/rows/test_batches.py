@@ -91,6 +91,16 @@ def test_predictions_stand_in_their_order_whatever_the_batches():
     assert len(model.longest) == len(within_budget(length_n, 8 * USUAL_STEPS))
 
 
+@pytest.mark.parametrize("by_length", [False, True])
+@pytest.mark.parametrize("kind", ["score", "class", "multilabel", "joint"])
+def test_a_split_without_rows_has_no_predictions(kind, by_length):
+    space, data = tiny.SPACES[kind], split(0, 0)
+    columns = {"score": (), "joint": (1 + len(tiny.SPACES["multilabel"].words),)}
+    predictions = predict(nn.Identity(), data, space, by_length=by_length)
+    assert predictions.shape == (0, *columns.get(kind, (len(space.words),)))
+    assert predictions.dtype == np.float64
+
+
 def test_the_loop_takes_them_where_asked_and_is_what_it_was_where_not():
     digests = {}
     for by_length in (False, True, True):
