@@ -9,6 +9,7 @@ from merbench.api.control_characters import printable
 from merbench.report.exports.rows import exported_rows
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
+from merbench.results.records.provenance import version_order
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -32,7 +33,7 @@ def _entries(board: Board, scores: BoardScores, folder: str) -> Iterator[str]:
             "title": f"merbench leaderboard: {board.title}",
             "author": "The merbench maintainers",
             "year": newest[:4],
-            "version": max(row.version for row in rows),
+            "version": max((row.version for row in rows), key=version_order),
             "note": f"{len(rows)} rows, runs until {newest[:10]}, data {board.track.revision[:12]}",
         },
     )

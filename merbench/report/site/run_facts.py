@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
 from merbench.report.tables.table import number
+from merbench.results.records.provenance import version_order
 from merbench.results.records.record import Record
 
 
@@ -41,7 +42,7 @@ def made(records: Sequence[Record]) -> Made:
         len(records),
         days[0] if days else "",
         days[-1] if days else "",
-        tuple(sorted(versions)),
+        tuple(sorted(versions, key=version_order)),
         tuple(sorted(commits)),
         hardware,
     )

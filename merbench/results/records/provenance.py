@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from functools import cache
@@ -74,6 +75,14 @@ def packages() -> dict[str, str]:
     used = [package for package, module in WHERE_USED.items() if module in sys.modules]
     versions = {package: _installed(package) for package in (*PACKAGES, *used)}
     return {package: version for package, version in versions.items() if version}
+
+
+def version_order(version: str) -> tuple[list[int], bool, str]:
+    """What versions are sorted by: 0.9 before 0.10, 1.0rc1 before 1.0; words come first."""
+    release = re.match(r"(\d{1,9}\.)*\d{1,9}", version)
+    numbers = release.group() if release else ""
+    suffix = version[len(numbers) :]
+    return [int(number) for number in numbers.split(".") if number], suffix == "", suffix
 
 
 def describe(device: str, threads: int, determinism: str) -> dict[str, Any]:

@@ -165,6 +165,14 @@ def test_bibtex_names_each_board_and_outside_sources(store, tmp_path, home):
     assert r"title = {x\_1: predictions of tiny" in text
 
 
+def test_bibtex_names_the_newest_version_by_its_numbers(tmp_path):
+    store = Store(tmp_path / "runs")
+    for model, version in (("tfn", "0.10.0"), ("lmf", "0.9.0")):
+        put(store, 0.5, spec(model), range(1), provenance={"merbench": version})
+    (file,) = api.export("bibtex", tmp_path / "out", store.root)
+    assert "version = {0.10.0}" in file.read_text()
+
+
 def test_the_command_exports_what_is_asked_for(merbench, store, tmp_path):
     words = ("leaderboard", "export", "--store", str(store), "--out", "o")
     told = merbench(*words, "--format", "hf", "--track", "· x", check=True).stderr

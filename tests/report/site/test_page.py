@@ -21,9 +21,11 @@ from merbench.report.site.board_page.details import detail
 from merbench.report.site.board_page.matrix import pair_matrix
 from merbench.report.site.board_page.page import Image, board_page
 from merbench.report.site.deduplicated_data import interned
+from merbench.report.site.run_facts import made
 from merbench.report.site.site import index
 from merbench.report.site.titles import readable
 from merbench.results.records.record import Track
+from tests.report.made import record, spec
 from tests.report.site.many_rows import SEEDS, many_rows
 
 SITE = files("merbench.report.site")
@@ -218,3 +220,9 @@ def test_an_index_says_whose_boards_these_are(root, tmp_path):
     with pytest.raises(DataError, match=r"about.toml cannot be read .* may hold title, purpose"):
         index(folders)
     (root / "about.toml").unlink()
+
+
+def test_versions_are_named_from_the_oldest_to_the_newest():
+    versions = "0.10.0", "0.9.0"
+    records = [record(0, 0.5, spec(), provenance={"merbench": v})[0] for v in versions]
+    assert made(records).versions == ("0.9.0", "0.10.0")
