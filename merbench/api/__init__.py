@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from merbench.api.material.label_prompts import label_word_vectors as label_word_vectors
     from merbench.api.material.ops import by_length as by_length
     from merbench.api.material.ops import compact as compact
+    from merbench.api.material.ops import known_rows as known_rows
     from merbench.api.material.ops import last_step as last_step
     from merbench.api.material.ops import masked_max as masked_max
     from merbench.api.material.ops import masked_mean as masked_mean
@@ -136,8 +137,8 @@ _HOME = {
     ),
     "material.word_vectors": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "material.ops": (
-        "by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out",
-        "soft_targets", "task_loss",
+        "by_length", "compact", "known_rows", "last_step", "masked_max", "masked_mean",
+        "read_out", "soft_targets", "task_loss",
     ),
     "material.rows": (
         "FeatureRows", "Rows", "StepRows", "TensorRows", "TextRows", "WordRows", "gather",

@@ -28,7 +28,7 @@ from merbench.host.discovery import Plugin
 from merbench.testing.checks import check_plugin, checks_of
 from merbench.testing.verdict import Check, Skip
 
-TRAINING = (": overfits", ": ablation", ": a killed run")
+TRAINING = (": overfits", ": ablation", ": a killed run", ": hidden targets")
 """Checks of recipes that train for seconds each."""
 TRAINED = ("merclip", "text-only", "tfn", "self-mm")
 """Recipes that they are made of here, one of each kind; ``tox -e conform`` takes all."""
@@ -437,6 +437,32 @@ def test_skips_say_why():
         raise Skip("not here")
 
     assert Check("it", "check", body).run().reason == "not here"
+
+
+class ReadsAll(Square):
+    """It reads the target where it is not known, too."""
+
+    def forward(self, model, batch, out, at):
+        return {"square": (out.logits_BC - batch.target).square().mean()}
+
+
+class ReadsWhatIsKnown(Square):
+    def forward(self, model, batch, out, at):
+        squared_BC = (out.logits_BC - batch.target).square()
+        return {"square": squared_BC[batch.known].sum()}
+
+
+@pytest.mark.parametrize(
+    ("factory", "told"),
+    [(ReadsAll, "learns from targets that are not known"), (ReadsWhatIsKnown, "")],
+)
+def test_targets_that_are_not_known_are_not_learned(catalog, factory, told):
+    objective = Component(
+        kind="objective", name="it", summary="", target=f"{__name__}:It", spaces=("multilabel",)
+    )
+    recipe = Recipe(name="closed", **{**SOUND, "fusion": "tfn", "objective": ("it",)})
+    reason = recipe_verdict(catalog, "hidden targets are not learned", objective, recipe, factory)
+    assert told in reason and bool(told) == bool(reason)
 
 
 class InADict(Square):

@@ -13,7 +13,7 @@ from merbench.api.errors import RunError
 from merbench.api.material.types import Steps
 
 if TYPE_CHECKING:
-    from merbench.api.material.types import LabelSpace
+    from merbench.api.material.types import Batch, LabelSpace
 
 _LONG = 256
 """Steps of all modalities together from which small groups pay in ``by_length``."""
@@ -185,6 +185,13 @@ def task_loss(
         logits_BC, target, pos_weight=pos_weight_C, reduction="none"
     )
     return {"bce": cells_BC.mean() if known is None else _mean_known(cells_BC, known)}
+
+
+def known_rows(batch: Batch) -> Tensor:
+    """[B]: the rows of which some target is known."""
+    if batch.known is None:
+        return torch.ones_like(batch.ids_B, dtype=torch.bool)
+    return batch.known.reshape(len(batch), -1).any(1)
 
 
 def _check_columns(logits_BC: Tensor, space: LabelSpace) -> None:

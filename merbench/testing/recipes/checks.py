@@ -8,6 +8,7 @@ from functools import cache, partial
 import numpy as np
 
 from merbench.api import Recipe
+from merbench.api.material.types import SpaceKind
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
 from merbench.testing.recipes import state, structure, training
@@ -34,6 +35,10 @@ def checks(catalog: Catalog, recipe: Recipe, last: LastTrained) -> Bodies:
     bodies["state round-trips"] = partial(state.state_round_trips, recipe, last)
     if not recipe.closed_form:
         bodies["gradient reaches every parameter"] = partial(training.gradient, catalog, recipe)
+        if (kind := _incomplete(catalog, recipe)) is not None:
+            bodies["hidden targets are not learned"] = partial(
+                training.hidden_targets, catalog, recipe, kind
+            )
         bodies["a killed run resumes to the same bits"] = partial(state.resumes, catalog, recipe)
         bodies["overfits 8 samples"] = partial(training.overfits, catalog, recipe)
 
@@ -47,3 +52,11 @@ def checks(catalog: Catalog, recipe: Recipe, last: LastTrained) -> Bodies:
             training.differs, catalog, recipe, ablation.name, base
         )
     return bodies
+
+
+def _incomplete(catalog: Catalog, recipe: Recipe) -> SpaceKind | None:
+    """A task of which it may meet train rows that are not known whole; None where there is none."""
+    kinds = spaces_of(catalog, recipe)
+    if "multilabel" in kinds:
+        return "multilabel"
+    return kinds[0] if recipe.unlabelled else None

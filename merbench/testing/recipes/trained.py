@@ -46,12 +46,18 @@ def resolved(
     kind: SpaceKind | None = None,
     ablations: Sequence[str] = (),
     dataset: str = "tiny",
+    labels: str = "",
     **settings: object,
 ) -> Plan:
     corpus = dataclasses.replace(tiny.corpus(kind or spaces_of(catalog, recipe)[0]), name=dataset)
     chosen = {key.replace("__", "."): value for key, value in settings.items()}
     return resolve(
-        Request(recipe.name, settings={**SHORT, **chosen}, ablations=tuple(ablations)),
+        Request(
+            recipe.name,
+            settings={**SHORT, **chosen},
+            ablations=tuple(ablations),
+            labels=labels,
+        ),
         catalog,
         corpus,
         None,

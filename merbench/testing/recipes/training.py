@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from merbench.api import LabelSpace, Progress, Recipe, Split, Stage, TrainConfig
+from merbench.api.material.types import SpaceKind
+from merbench.engine.learn import learn
 from merbench.engine.model.contract import predictions
 from merbench.engine.model.weight_average import MovingAverage
 from merbench.engine.plan.stages import settings_of
@@ -57,6 +59,22 @@ def gradient(catalog: Catalog, recipe: Recipe) -> None:
         n for n, p in trained if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
     ]
     assert not dead, f"no gradient reaches {', '.join(dead[:4])}{' ...' if len(dead) > 4 else ''}"
+
+
+def hidden_targets(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
+    """Whatever stands in the target where it is not known, what is learned is the same."""
+    plan = resolved(catalog, recipe, kind, labels="keep:0.5")
+    digests = set()
+    for content in (0, 1):
+        problem, fold = built(plan)
+        train = problem.train
+        assert train.known is not None
+        train.target = train.target.masked_fill(~train.known, content)
+        learn(plan, problem, fold, 0)
+        digests.add(weights_digest(problem.model))
+    assert len(digests) == 1, (
+        "it learns from targets that are not known: batch.known says which are"
+    )
 
 
 def overfits(catalog: Catalog, recipe: Recipe) -> None:

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune, read_out
+from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune, known_rows, read_out
 
 LEAST = 1e-6
 """Below it a batch's spread is none, and its rows have no correlation."""
@@ -37,8 +37,7 @@ class Concordance(nn.Module):
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
-        everywhere_B = torch.ones_like(batch.target, dtype=torch.bool)
-        known_B = everywhere_B if batch.known is None else batch.known
+        known_B = known_rows(batch)
         count = known_B.sum().clamp(min=1)
 
         def mean(x_B: Tensor) -> Tensor:

@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune
+from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune, known_rows
 
 
 class Neighbours(NamedTuple):
     """Rows of the batch [B, K] beside each row, and which of them count.
 
     ``near``: of the same rounded score, the most alike; of another score ``near_other``, the most
-    alike, and ``far_other``, the least.
+    alike, and ``far_other``, the least. A row whose score is not known has none and is none.
     """
 
     near: tuple[Tensor, Tensor]
@@ -37,11 +37,13 @@ class Neighbours(NamedTuple):
         return torch.cat(rows, 1), torch.cat(counts, 1)
 
 
-def neighbours(utterances_BD: Tensor, target_B: Tensor, count: int) -> Neighbours:
+def neighbours(utterances_BD: Tensor, target_B: Tensor, known_B: Tensor, count: int) -> Neighbours:
     """By the cosine of what was read of all modalities."""
     unit_BD = F.normalize(utterances_BD, dim=1)
     alike_BB, label_B = unit_BD @ unit_BD.T, target_B.round()
-    same_BB = label_B[:, None] == label_B
+    known_BB = known_B[:, None] & known_B
+    same_BB = known_BB & (label_B[:, None] == label_B)
+    other_BB = known_BB & ~same_BB
     itself_BB = torch.eye(len(label_B), dtype=torch.bool, device=label_B.device)
     count = min(count, len(label_B))
 
@@ -50,7 +52,7 @@ def neighbours(utterances_BD: Tensor, target_B: Tensor, count: int) -> Neighbour
         return top.indices, top.values > -torch.inf
 
     return Neighbours(
-        best(alike_BB, same_BB & ~itself_BB), best(-alike_BB, ~same_BB), best(alike_BB, ~same_BB)
+        best(alike_BB, same_BB & ~itself_BB), best(-alike_BB, other_BB), best(alike_BB, other_BB)
     )
 
 
@@ -88,7 +90,9 @@ class DecompositionContrast(nn.Module):
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
         aux, config = out.aux, self.config
-        neighbour_rows = neighbours(aux["utterances"].detach(), batch.target, config.neighbours)
+        neighbour_rows = neighbours(
+            aux["utterances"].detach(), batch.target, known_rows(batch), config.neighbours
+        )
         similar_BMH, dissimilar_BMH = (
             F.normalize(aux[name], dim=2) / config.temperature**0.5
             for name in ("similar", "dissimilar")

@@ -14,32 +14,44 @@ from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune, 
 Weight = Annotated[float, Field(ge=0), Tune(1e-3, 1.0, log=True)]
 
 
-def triplets(x_BMD: Tensor, present_BM: Tensor, kind_B: Tensor, margin: float) -> Tensor:
+def triplets(
+    x_BMD: Tensor, present_BM: Tensor, same_BB: Tensor, other_BB: Tensor, margin: float
+) -> Tensor:
     """Mean of max(0, margin - cos(x_i, x_j) + cos(x_i, x_k)) over all triples in which i and j are
-    of one kind and two modalities, i and k of two kinds and one modality, as in DMD (Li et al.
-    2023, 2303.13802).
+    of the same kind and two modalities, i and k of another kind and one modality, as in DMD (Li et
+    al. 2023, 2303.13802).
     """
-    _, count, _ = x_BMD.shape
-    rows, kinds = x_BMD.flatten(0, 1), kind_B.repeat_interleave(count)
-    modality_N = torch.arange(count, device=kinds.device).repeat(len(kind_B))
+    size, count, _ = x_BMD.shape
+    rows = x_BMD.flatten(0, 1)
+    modality_N = torch.arange(count, device=rows.device).repeat(size)
     there_N = present_BM.flatten()
     unit_ND = nn.functional.normalize(rows, dim=1)
     cosine_NN = unit_ND @ unit_ND.T
     both_NN = there_N[:, None] & there_N
-    same_kind_NN = kinds[:, None] == kinds
+    same_kind_NN, other_kind_NN = (
+        of_rows_BB.repeat_interleave(count, 0).repeat_interleave(count, 1)
+        for of_rows_BB in (same_BB, other_BB)
+    )
     same_modality_NN = modality_N[:, None] == modality_N
     near_NN = both_NN & same_kind_NN & ~same_modality_NN
-    far_NN = both_NN & ~same_kind_NN & same_modality_NN
+    far_NN = both_NN & other_kind_NN & same_modality_NN
     hinge_NNN = (margin - cosine_NN[:, :, None] + cosine_NN[:, None, :]).relu()
     counts_NNN = near_NN[:, :, None] & far_NN[:, None, :]
     return torch.where(counts_NNN, hinge_NNN, 0.0).sum() / counts_NNN.sum().clamp(min=1)
 
 
-def kinds_of(target: Tensor) -> Tensor:
-    """[B]: equal numbers for rows of one class, of one set of labels, of one score when rounded."""
-    rounded = target.detach().float().round().reshape(len(target), -1)
-    same_BB = (rounded[:, None] == rounded).all(2)
-    return same_BB.int().argmax(1)  # the first row of the same kind
+def same_and_other(batch: Batch) -> tuple[Tensor, Tensor]:
+    """[B, B] each: rows that are surely of the same kind (class, set of labels, rounded score), and
+    rows that surely are not. Where what is known decides neither, neither holds.
+    """
+    rounded_BC = batch.target.detach().float().round().reshape(len(batch), -1)
+    equal_BBC = rounded_BC[:, None] == rounded_BC
+    if batch.known is None:
+        same_BB = equal_BBC.all(2)
+        return same_BB, ~same_BB
+    known_BC = batch.known.reshape(rounded_BC.shape)
+    known_BBC = known_BC[:, None] & known_BC
+    return (equal_BBC & known_BBC).all(2), (~equal_BBC & known_BBC).any(2)
 
 
 class DLFLoss(nn.Module):
@@ -105,8 +117,8 @@ class DLFLoss(nn.Module):
         def added(name: str) -> Tensor:
             return (torch.where(present_BM, out.aux[name], 0.0).sum(0) / count_M).sum()
 
-        kind_B = kinds_of(batch.target)
-        triplet = triplets(out.aux["aligned"], present_BM, kind_B, config.margin)
+        same_BB, other_BB = same_and_other(batch)
+        triplet = triplets(out.aux["aligned"], present_BM, same_BB, other_BB, config.margin)
         return {
             "reconstruction": config.reconstruction * added("reconstruction"),
             "specific": config.specific * added("specific"),

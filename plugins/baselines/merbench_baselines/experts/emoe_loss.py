@@ -23,6 +23,7 @@ from merbench.api import (
     Progress,
     RequestError,
     Tune,
+    known_rows,
 )
 
 Weight = Annotated[float, Field(ge=0), Tune(0.01, 1.0, log=True)]
@@ -52,7 +53,8 @@ class RoutedExperts(nn.Module):
     log w, which is least where all count alike. ``ability``: (w - a)^2, a proportional to 1 /
     (error + .1), an error a modality's own squared one. ``distillation``: the squared distance of
     the softmaxes of the fused vector and of sum_m w_m branch_m, which does not move. Of a modality
-    the rows that have it count.
+    the rows that have it count; of rows without a known target, in ``branches`` and ``ability``
+    none does.
     """
 
     class Config(Config):
@@ -92,14 +94,18 @@ class RoutedExperts(nn.Module):
         config = self.config
         route_BM, present_BM = out.aux["routes"], out.aux["present"]
         branches_BMD = out.aux["branches"]
-        own_BM = torch.where(present_BM, self.losses(batch, branches_BMD, False), 0.0)
+        known_B1 = known_rows(batch)[:, None]
+        counts_BM = present_BM & known_B1
+        own_BM = torch.where(counts_BM, self.losses(batch, branches_BMD, False), 0.0)
         balance_B = len(self.experts) * (route_BM * route_BM.clamp(min=TINY).log()).sum(1)
         taught_BD = (route_BM[..., None] * branches_BMD).sum(1).detach()
         near_BD = (out.fused.z_BCD[:, 0].softmax(1) - taught_BD.softmax(1)).square()
+        gap_BM = torch.where(known_B1, route_BM - self.able(batch, out), 0.0)
+        share_known = known_B1.float().mean().clamp(min=TINY)
         return {
-            "branches": config.branches * own_BM.sum() / present_BM.sum().clamp(min=1),
+            "branches": config.branches * own_BM.sum() / counts_BM.sum().clamp(min=1),
             "balance": config.balance * balance_B.mean(),
-            "ability": config.ability * (route_BM - self.able(batch, out)).square().mean(),
+            "ability": config.ability * gap_BM.square().mean() / share_known,
             "distillation": config.distillation * near_BD.mean(),
         }
 

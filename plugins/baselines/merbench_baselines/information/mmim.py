@@ -24,6 +24,7 @@ from merbench.api import (
     RequestError,
     Steps,
     Tune,
+    known_rows,
 )
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.utterance_vectors import LSTMReader, Readers, StateReader, TextReading
@@ -196,7 +197,7 @@ class MutualInformation(nn.Module):
                 fixed = {name: p.detach() for name, p in q.named_parameters()}
                 bound.append(-functional_call(q, fixed, (x_BX, y_BY)).mean())
             rows_ND = torch.cat((self._projected(b, h[b]), getattr(self, f"kept_{b}")))
-            label_B = torch.where(present[b], batch.target, 0.0)
+            label_B = torch.where(present[b] & known_rows(batch), batch.target, 0.0)
             entropy = mixture_entropy(rows_ND, torch.cat((label_B, self.kept_label_R)))
             if entropy is not None:
                 bound.append(-entropy)
@@ -211,8 +212,8 @@ class MutualInformation(nn.Module):
         }
 
     def after_batch(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
-        """Keep the newest rows that have every modality."""
-        rows = out.aux["present"].all(1)
+        """Keep the newest rows that have every modality and a known score."""
+        rows = out.aux["present"].all(1) & known_rows(batch)
         size = len(self.kept_label_R)
         if not size:
             return

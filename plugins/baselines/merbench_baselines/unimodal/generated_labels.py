@@ -22,6 +22,7 @@ from merbench.api import (
     Progress,
     RequestError,
     Tune,
+    known_rows,
 )
 from merbench_baselines.fields import Width
 
@@ -86,7 +87,7 @@ class UnimodalLabels(nn.Module):
     y_s is y in the first epoch. From epoch n = 2 on each batch moves the labels of its rows, after
     its loss: y_s <- (n - 1)/(n + 1) y_s + 2/(n + 1) clip(generated y_s) (eq. 9). The centres are
     those of all train rows as they were before this batch. Labels of rows without the modality
-    stay.
+    stay. A row whose score is not known has no label, which is 0: on neither side, and in no loss.
     """
 
     class Config(Config):
@@ -144,7 +145,8 @@ class UnimodalLabels(nn.Module):
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
-        ids_B, y_B = batch.ids_B, batch.target
+        ids_B, known_B = batch.ids_B, known_rows(batch)
+        y_B = torch.where(known_B, batch.target, 0.0)
         if at.epoch == 0:
             self.target_N[ids_B] = y_B
             self.label_MN[:, ids_B] = y_B
@@ -161,8 +163,8 @@ class UnimodalLabels(nn.Module):
             error_B = (task.score(features_BF)[:, 0] - label_B).abs()
             if self.config.labels == "generated":
                 error_B = (label_B - y_B).abs().tanh() * error_B
-            present_B = out.aux["present"][:, index]
-            terms[m] = self.config.weight * torch.where(present_B, error_B, 0.0).mean()
+            counts_B = out.aux["present"][:, index] & known_B
+            terms[m] = self.config.weight * torch.where(counts_B, error_B, 0.0).mean()
         return terms
 
     def after_batch(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
@@ -183,7 +185,8 @@ class UnimodalLabels(nn.Module):
             if alpha_fused_B is not None:
                 alpha_B = centres.relative_distance(self.features[m], self.label_MN[index], squared)
                 if alpha_B is not None:
-                    self._move(index, batch, alpha_B, alpha_fused_B, present_B, at.epoch + 1)
+                    moves_B = present_B & known_rows(batch)
+                    self._move(index, batch, alpha_B, alpha_fused_B, moves_B, at.epoch + 1)
             centres.keep(ids_B, self.features[m], present_B)
         self.centres["fused"].keep(ids_B, fused_BD, everyone_B)
         self.features = {}
@@ -194,11 +197,11 @@ class UnimodalLabels(nn.Module):
         batch: Batch,
         alpha_B: Tensor,
         alpha_fused_B: Tensor,
-        present_B: Tensor,
+        moves_B: Tensor,
         n: int,
     ) -> None:
         """Equation 9, in epoch ``n`` counted from 1; generated labels stay within the anchors."""
         new_B = generated_label(batch.target, alpha_B, alpha_fused_B).clamp(*self.range)
         old_B = self.label_MN[index, batch.ids_B]
         moved_B = (n - 1) / (n + 1) * old_B + 2 / (n + 1) * new_B
-        self.label_MN[index, batch.ids_B] = torch.where(present_B, moved_B, old_B)
+        self.label_MN[index, batch.ids_B] = torch.where(moves_B, moved_B, old_B)

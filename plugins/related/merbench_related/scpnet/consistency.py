@@ -24,6 +24,7 @@ from merbench.api import (
     Progress,
     RequestError,
     Tune,
+    known_rows,
     soft_targets,
 )
 from merbench_related.views import View
@@ -160,8 +161,9 @@ class PriorSSL(nn.Module):
         best_B = p_BC.argmax(1)
         row_B = p_BC.amax(1) >= theta_C[best_B]
         pseudo_BC = F.one_hot(best_B, p_BC.shape[1]).to(p_BC.dtype)
-        known_B = torch.ones_like(row_B) if batch.known is None else batch.known
-        target_BC = torch.where(known_B[:, None], truth(batch.target, self.space), pseudo_BC)
+        target_BC = torch.where(
+            known_rows(batch)[:, None], truth(batch.target, self.space), pseudo_BC
+        )
         q_BC = q_BC / q_BC.sum(1, keepdim=True)
         log_s_BC = strong_BC.log_softmax(-1)
         losses_by_name = {

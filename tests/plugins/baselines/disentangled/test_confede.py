@@ -120,7 +120,7 @@ def test_the_contrast_is_that_of_all_pairs(count):
 def test_neighbours_are_of_the_score_that_they_are_to_be_of():
     torch.manual_seed(0)
     target = torch.tensor([0.1, 0.2, 2.0, 2.2, -1.0])
-    beside = neighbours(torch.randn(5, 3), target, 3)
+    beside = neighbours(torch.randn(5, 3), target, torch.ones(5, dtype=torch.bool), 3)
     label = target.round()
     for name, same in (("near", True), ("near_other", False), ("far_other", False)):
         rows, counts = getattr(beside, name)
@@ -129,6 +129,15 @@ def test_neighbours_are_of_the_score_that_they_are_to_be_of():
             assert i not in chosen and len(set(chosen)) == len(chosen)
             assert all((label[j] == label[i]) == same for j in chosen)
     assert beside.near[1].sum(1).tolist() == [1, 1, 1, 1, 0]
+
+
+def test_a_row_whose_score_is_not_known_has_no_neighbours_and_is_none():
+    torch.manual_seed(0)
+    known = torch.tensor([True, False, True, True, True])
+    beside = neighbours(torch.randn(5, 3), torch.zeros(5), known, 3)
+    assert beside.near[1].sum(1).tolist() == [3, 0, 3, 3, 3]
+    assert 1 not in beside.near[0][beside.near[1]].tolist()
+    assert not beside.near_other[1].any() and not beside.far_other[1].any()
 
 
 def test_one_row_alone_has_a_loss():

@@ -8,7 +8,7 @@ import torch
 from merbench.api import Batch, Output, Progress, RequestError
 from merbench.testing import tiny
 from merbench_baselines.disentangled.dlf import DLF
-from merbench_baselines.disentangled.dlf_loss import DLFLoss, kinds_of, triplets
+from merbench_baselines.disentangled.dlf_loss import DLFLoss, same_and_other, triplets
 from merbench_baselines.fusions.mult import positions
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
 
@@ -124,14 +124,32 @@ def test_triplets_are_the_loop_over_all_of_them():
         and i[1] == k[1]
     ]
     expected = sum(values) / len(values)
-    assert float(triplets(x_BMD, present, kinds, 0.2)) == pytest.approx(expected, rel=1e-5)
-    alike = torch.zeros(5, dtype=torch.long)
-    assert float(triplets(x_BMD, present, alike, 0.2)) == 0  # no row of another kind
+    same_BB = kinds[:, None] == kinds
+    loss = triplets(x_BMD, present, same_BB, ~same_BB, 0.2)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    none_BB = torch.zeros(5, 5, dtype=torch.bool)
+    assert float(triplets(x_BMD, present, ~none_BB, none_BB, 0.2)) == 0  # no row of another kind
 
 
-def test_rows_are_of_one_kind_where_their_labels_or_rounded_scores_are_equal():
-    assert kinds_of(torch.tensor([1.2, 0.8, -1.0, 1.4])).tolist() == [0, 0, 2, 0]
-    assert kinds_of(torch.tensor([[1, 0], [1, 1], [1, 0]])).tolist() == [0, 1, 0]
+@pytest.mark.parametrize(
+    ("target", "known", "same", "other"),
+    [
+        # Rounded: 1, 1, -1. What is known of a score decides alone.
+        ([1.2, 0.8, -1.0], None, [(0, 1)], [(0, 2), (1, 2)]),
+        ([1.2, 0.8, -1.0], [True, True, False], [(0, 1)], []),
+        ([[1, 0], [1, 1], [1, 0]], None, [(0, 2)], [(0, 1), (1, 2)]),
+        # Row 1's second label may be any: it is as row 0 or not. Row 2 differs in the first.
+        ([[1, 0], [1, 0], [0, 0]], [[1, 1], [1, 0], [1, 0]], [], [(0, 2), (1, 2)]),
+    ],
+)
+def test_rows_are_of_one_kind_or_of_two_where_what_is_known_says_so(target, known, same, other):
+    target, size = torch.tensor(target, dtype=torch.float32), len(target)
+    known = None if known is None else torch.tensor(known, dtype=torch.bool)
+    same_BB, other_BB = same_and_other(Batch(torch.arange(size), {}, target, known))
+    pairs = list(itertools.combinations(range(size), 2))
+    assert [pair for pair in pairs if same_BB[pair]] == same
+    assert [pair for pair in pairs if other_BB[pair]] == other
+    assert torch.equal(same_BB, same_BB.T) and torch.equal(other_BB, other_BB.T)
 
 
 def test_the_losses_count_present_modalities_and_weigh_the_branches():

@@ -61,7 +61,8 @@ def test_a_rows_loss_is_that_of_its_task():
     close(actual, torch.stack([cells[0, 0], cells[1].mean(), cells[2].mean()]))
 
 
-def test_the_losses_are_their_sums_over_rows_that_have_a_modality():
+@pytest.mark.parametrize("known", [None, [True, True, False, True, False]])
+def test_the_losses_are_their_sums_over_rows_that_have_a_modality_and_a_known_score(known):
     class Widths:
         widths = {"branch": 4}
 
@@ -70,19 +71,22 @@ def test_the_losses_are_their_sums_over_rows_that_have_a_modality():
     out = Output(fused.z_BCD[:, 0, :1], aux=fused.aux, fused=fused)
     y = torch.linspace(-2, 2, 5)
     objective = RoutedExperts(RoutedExperts.Config(), tiny.context("score"), Widths())
-    terms = objective(None, Batch(torch.arange(5), {}, y), out, NOW)
+    known_B = None if known is None else torch.tensor(known)
+    terms = objective(None, Batch(torch.arange(5), {}, y, known_B), out, NOW)
     branch, balance, ability, near, count = 0.0, 0.0, 0.0, 0.0, 0
+    counts = known or [True] * 5
     for b in range(5):
         w, present = fused.aux["routes"][b].tolist(), fused.aux["present"][b].tolist()
         errors = []
         for i, expert in enumerate(objective.experts.values()):
             errors.append(float(expert(fused.aux["branches"][b, i])[0] - y[b]))
-            branch += abs(errors[-1]) * present[i]
-        count += sum(present)
+            branch += abs(errors[-1]) * present[i] * counts[b]
+        count += sum(present) * counts[b]
         balance += 3 * sum(x * math.log(x) for x in w if x) / 5
         inverse = [t / (e**2 + 0.1) for e, t in zip(errors, present, strict=True)]
         able = [x / sum(inverse) for x in inverse]
-        ability += sum((x - a) ** 2 for x, a in zip(w, able, strict=True)) / 15
+        off = sum((x - a) ** 2 for x, a in zip(w, able, strict=True))
+        ability += off * counts[b] / (3 * sum(counts))
         taught = sum(x * v for x, v in zip(w, fused.aux["branches"][b], strict=True))
         near += float(((fused.z_BCD[b, 0].softmax(0) - taught.softmax(0)) ** 2).mean()) / 5
     expected = {"branches": branch / count, "balance": 0.1 * balance}
