@@ -78,6 +78,33 @@ class MeanOverPadding(Sound):
         ).mean(0)
 
 
+class TimesTheMask(Sound):
+    """0 * NaN is NaN: what is masked still counts."""
+
+    def pooled(self, parts):
+        return torch.stack(
+            [
+                self.project[m](
+                    (s.x_BLD * s.mask_BL[..., None]).sum(1)
+                    / s.mask_BL.sum(1, keepdim=True).clamp(min=1)
+                )
+                for m, s in parts.items()
+            ]
+        ).mean(0)
+
+
+class FillsWithTheBatch(Sound):
+    """A row that lacks a modality is given what the others have on average."""
+
+    def pooled(self, parts):
+        vectors = []
+        for m, steps in parts.items():
+            z, present_B = self.project[m](masked_mean(*steps)), steps.mask_BL.any(1)
+            usual = z[present_B].mean(0) if present_B.any() else z[0] * 0
+            vectors.append(torch.where(present_B[:, None], z, usual))
+        return torch.stack(vectors).mean(0)
+
+
 class LooksAtOtherRows(Sound):
     def pooled(self, parts):
         z = super().pooled(parts)
@@ -141,7 +168,9 @@ class OverTheBatch(Sound):
 BREAKS = {
     OverTheBatch: "a row alone",
     WrongWidth: "declared width",
+    FillsWithTheBatch: "a row alone",
     MeanOverPadding: "padding invariance",
+    TimesTheMask: "padding invariance",
     LooksAtOtherRows: "batch permutation",
     DividesByLength: "missing modality is finite",
     UnusedParameter: "gradient reaches every parameter",

@@ -96,7 +96,7 @@ def _runs(language: LanguageModel, x_BLD: Tensor, mask_BL: Tensor) -> None:
 
     base_BLD = language.run(x_BLD, mask_BL)
     assert base_BLD.shape == x_BLD.shape, f"states are {tuple(base_BLD.shape)}"
-    refilled = garbage(Steps(x_BLD, mask_BL))
+    refilled = garbage(Steps(x_BLD, mask_BL), 7.0)
     assert_close(real(base_BLD), real(language.run(*refilled)), "padded content was changed")
     for number in range(language.depth + 1):
         same_BLD = language.run(x_BLD, mask_BL, {number: lambda states: states})

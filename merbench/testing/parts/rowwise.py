@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -27,13 +28,13 @@ def assert_close(a: Tensor, b: Tensor, subject: str) -> None:
     assert gap < CLOSE, f"{subject}: an output changed by {gap:.2g}"
 
 
-def garbage(steps: Steps) -> Steps:
-    """Other content in the padded steps."""
+def garbage(steps: Steps, value: float) -> Steps:
+    """Other content in the padded steps: ``value``, or 0 where they are whole numbers."""
     mask = steps.mask_BL.reshape(*steps.mask_BL.shape, *[1] * (steps.x_BLD.ndim - 2))
     other_parts = (
         torch.zeros_like(steps.x_BLD)
         if not steps.x_BLD.is_floating_point()
-        else torch.full_like(steps.x_BLD, 7.0)
+        else torch.full_like(steps.x_BLD, value)
     )
     return Steps(torch.where(mask, steps.x_BLD, other_parts), steps.mask_BL)
 
@@ -54,6 +55,11 @@ def without(steps: Steps, row: int) -> Steps:
     return Steps(steps.x_BLD, mask_BL)
 
 
+def incomplete(parts: Mapping[Modality, Steps]) -> dict[Modality, Steps]:
+    """The first row lacks the first modality, the second the second, and so on; the last all."""
+    return {m: without(without(s, i), -1) for i, (m, s) in enumerate(parts.items())}
+
+
 def take(steps: Steps, rows: Tensor) -> Steps:
     return Steps(steps.x_BLD[rows], steps.mask_BL[rows])
 
@@ -63,23 +69,32 @@ RowFunction = Callable[[dict[Modality, Steps]], Tensor]
 
 
 def rowwise(f: RowFunction, parts: dict[Modality, Steps], check: str) -> None:
-    """One of the checks of ``ROWWISE`` on ``f``."""
+    """One of the checks of ``ROWWISE`` on ``f``, with rows that have everything and with some that
+    lack modalities.
+    """
     with torch.no_grad():
-        base = f(parts)
-        if check == "padding":
-            refilled = {m: garbage(s) for m, s in parts.items()}
-            assert_close(base, f(refilled), "padded content was changed")
-            padded = {m: longer(s) for m, s in parts.items()}
-            assert_close(base, f(padded), "rows were padded further")
-        elif check == "permutation":
-            permuted = {m: take(s, PERMUTED) for m, s in parts.items()}
-            assert_close(base[PERMUTED], f(permuted), "rows were permuted")
-        elif check == "alone":
-            for row in range(len(base)):
-                alone = {m: take(s, torch.tensor([row])) for m, s in parts.items()}
-                assert_close(base[row : row + 1], f(alone), "a row stood alone in its batch")
-        else:
+        if check == "missing":
             _finite_without_modalities(f, parts)
+            return
+        for rows in (parts, incomplete(parts)):
+            _each_by_itself(f, rows, check)
+
+
+def _each_by_itself(f: RowFunction, parts: dict[Modality, Steps], check: str) -> None:
+    base = f(parts)
+    if check == "padding":
+        for value, subject in ((7.0, "changed"), (math.nan, "NaN")):
+            refilled = {m: garbage(s, value) for m, s in parts.items()}
+            assert_close(base, f(refilled), f"padded content was {subject}")
+        padded = {m: longer(s) for m, s in parts.items()}
+        assert_close(base, f(padded), "rows were padded further")
+    elif check == "permutation":
+        permuted = {m: take(s, PERMUTED) for m, s in parts.items()}
+        assert_close(base[PERMUTED], f(permuted), "rows were permuted")
+    else:
+        for row in range(len(base)):
+            alone = {m: take(s, torch.tensor([row])) for m, s in parts.items()}
+            assert_close(base[row : row + 1], f(alone), "a row stood alone in its batch")
 
 
 def _finite_without_modalities(f: RowFunction, parts: dict[Modality, Steps]) -> None:

@@ -25,6 +25,7 @@ from merbench.api import (
     Steps,
     Tune,
     by_length,
+    compact,
     masked_mean,
 )
 from merbench_baselines.align import aligned
@@ -257,7 +258,7 @@ class KuDA(nn.Module):
         return torch.cat((score_BM, *means, masked_mean(s_BTD, clock_BT)), 1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        steps = complete(parts, self.inputs)
+        steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
         count = len(steps)
         columns = by_length(self.run, steps, attends=True).split(
             (count, count * self.width, self.width), 1
