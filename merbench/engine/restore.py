@@ -56,10 +56,11 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
         raise RequestError(
             f"the stored run of {name} cannot be made again with what is here: {error}"
         ) from error
+    # Records of before may have a policy as it was typed, by which their rows were drawn.
+    as_stored: dict[str, Any] = {"labels": spec.labels, "thresholds": spec.thresholds}
     if spec.init_from:  # whose own leaks are not looked for again
-        plan = dataclasses.replace(
-            plan, spec=plan.spec.model_copy(update={"allow_leak": spec.allow_leak})
-        )
+        as_stored["allow_leak"] = spec.allow_leak
+    plan = dataclasses.replace(plan, spec=plan.spec.model_copy(update=as_stored))
     if plan.spec != spec:
         changed = [
             field

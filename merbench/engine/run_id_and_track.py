@@ -11,8 +11,9 @@ from merbench.engine.plan import text_tower
 from merbench.engine.plan.plan import Part, Request, Setup
 from merbench.engine.plan.stages import as_data
 from merbench.engine.plan.task_and_protocol import Goal
-from merbench.engine.rows import missing
+from merbench.engine.rows import hidden_labels, missing
 from merbench.host.catalog import Catalog
+from merbench.results.metrics import thresholds
 from merbench.results.records.record import INITIAL, Track
 from merbench.results.spec import PartSpec, RunSpec
 
@@ -65,9 +66,9 @@ def spec_of(
         stages=[as_data(stage) for stage in setup.stages],
         train=setup.train,
         views={name: list(transforms) for name, transforms in setup.views.items()},
-        labels=request.labels,
+        labels=hidden_labels.canonical(request.labels),
         missing=missing.canonical(request.missing),
-        thresholds=request.thresholds,
+        thresholds=thresholds.canonical(request.thresholds),
         allow_leak=bool(leaks),
         init_from=request.start.series if request.start else "",
     )
@@ -91,7 +92,7 @@ def track_of(
         streams=[s.name for s in offered.values()],
         pretrained={**material.vectors, **material.tower, **material.weights, **initial},
         leaks=list(leaks),
-        labels=request.labels,
+        labels=hidden_labels.canonical(request.labels),
         missing=missing.canonical(request.missing),
     )
 

@@ -26,6 +26,22 @@ def check(policy: str, task: Task) -> None:
         _hiding(policy, task, np.arange(0))
 
 
+def canonical(policy: str) -> str:
+    """The same for equal policies, however they are written: rows are drawn by this text, and runs
+    are known by it. One that ``check`` refuses stays as it is.
+    """
+    kind, _, argument = policy.partition(":")
+    try:
+        if kind == "keep":
+            return f"keep:{float(argument)!r}"
+        if kind == "shots":
+            shots = [part.partition("=")[::2] for part in argument.split(",")]
+            return f"shots:{','.join(f'{word}={int(count)}' for word, count in sorted(shots))}"
+    except ValueError:
+        pass
+    return policy
+
+
 def hide(policy: str, task: Task, train_rows: np.ndarray, seed: int, fold: int | None) -> Task:
     """The task as it is known to a run with this ``seed``: other rows than ``train_rows`` keep what
     they have.
@@ -123,5 +139,7 @@ def _shots(argument: str, policy: str, task: Task) -> dict[int, int]:
             raise RequestError(unknown("label", word, list(task.space.words), f"--labels {policy}"))
         if not count.isdecimal() or len(count) > 9:
             raise RequestError(f"--labels {policy!r}: {part!r} is not of the form WORD=N")
+        if task.space.words.index(word) in shots:
+            raise RequestError(f"--labels {policy}: {word} is named twice; give it one number")
         shots[task.space.words.index(word)] = int(count)
     return shots

@@ -43,6 +43,15 @@ def choose_thresholds(
     return best_C
 
 
+def canonical(policy: str) -> str:
+    """The same for equal policies, however they are written; one that is none stays as it is."""
+    name, _, text = policy.partition(":")
+    try:
+        return f"fixed:{float(text)!r}" if name == "fixed" else policy
+    except ValueError:
+        return policy
+
+
 def _fixed(policy: str, text: str) -> float:
     try:
         threshold = float(text)

@@ -13,7 +13,7 @@ from merbench.engine.build import build
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of
-from merbench.engine.rows.hidden_labels import check, hide
+from merbench.engine.rows.hidden_labels import canonical, check, hide
 from merbench.engine.rows.splits import Fold
 from merbench.results.spec import run_id
 from merbench.testing import tiny
@@ -66,12 +66,48 @@ def test_so_many_rows_are_known_to_have_a_label(task, has):
         ("shots:fear=²", LABELS, "'fear=²' is not of the form WORD=N"),
         ("shots:fear=" + "9" * 5000, LABELS, "is not of the form WORD=N"),
         ("shots:fear=x", LABELS, "'fear=x' is not of the form WORD=N"),
+        ("shots:fear=3,sad=1,fear=4", LABELS, "fear is named twice; give it one number"),
         ("shots:fear=3", Task(tiny.SPACES["score"], np.zeros(3)), "this is a score task"),
     ],
 )
 def test_a_policy_that_does_not_fit_is_refused(policy, task, sentence):
     with pytest.raises(RequestError, match=sentence):
         check(policy, task)
+
+
+@pytest.mark.parametrize(
+    ("policies", "text"),
+    [
+        (("keep:0.3", "keep:.3", "keep:0.30", "keep:3e-1"), "keep:0.3"),
+        (("shots:fear=5,sad=10", "shots:sad=10,fear=05"), "shots:fear=5,sad=10"),
+        (("single-positive",), "single-positive"),
+        (("",), ""),
+        (("keep:x",), "keep:x"),
+        (("shots:fear",), "shots:fear"),
+    ],
+)
+def test_equal_policies_have_one_text(policies, text):
+    assert {canonical(policy) for policy in policies} == {text}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"labels": "keep:0.3"}, {"labels": "keep:.30"}),
+        ({"labels": "shots:fear=5,sad=10"}, {"labels": "shots:sad=10,fear=5"}),
+        ({"thresholds": "fixed:0.3"}, {"thresholds": "fixed:.30"}),
+    ],
+)
+def test_equal_policies_make_one_run(catalog, corpus, one, other):
+    plans = [resolve(Request("tfn", **policy), catalog, corpus, None) for policy in (one, other)]
+    assert plans[0].spec == plans[1].spec and plans[0].track == plans[1].track
+
+
+def test_a_run_of_before_is_made_again_by_its_own_text(catalog, corpus):
+    """Its rows were drawn by what was typed."""
+    spec = resolve(Request("tfn", labels="keep:0.3"), catalog, corpus, None).spec
+    spec = spec.model_copy(update={"labels": "keep:.30", "thresholds": "fixed:.30"})
+    assert plan_of(spec, catalog, corpus, None).spec == spec
 
 
 @pytest.fixture(scope="module")
