@@ -216,6 +216,7 @@ class Bench:
                 labels=own_request.labels,
                 missing=own_request.missing,
                 text_tower=own_request.text_tower,
+                thresholds=own_request.thresholds,
             )
             try:
                 floor = self.plan(request)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from merbench.results.metrics import BUILT_IN
+from merbench.results.store.store import Store
 from tests.conftest import loads
 from tests.tiny_runs import TOML
 
@@ -102,6 +103,10 @@ def test_from_the_first_run_to_the_verified_board(call, home):
         "micro-F1",
     ):
         assert word in table
+
+    policies = {r.spec.model: r.spec.thresholds for r in Store(home.parent / "runs").records()}
+    assert {"majority", "ridge"} < policies.keys()
+    assert set(policies.values()) == {"tuned_on_valid_per_label"}, "floors as the models"
 
     (board,) = loads(call("leaderboard", "--format", "json").stdout)
     assert board["metric"] == "mae" and {r["name"] for r in board["rows"]} == {
