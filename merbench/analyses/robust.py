@@ -119,7 +119,14 @@ def robust(
             except RequestError as error:
                 reasons[title(case)] = str(error)
                 continue
-            data = run.fold.of(streams, plan.task, rows, run.problem.encoders, machine.device)
+            data = run.fold.of(
+                streams,
+                plan.task,
+                rows,
+                run.problem.encoders,
+                machine.device,
+                run.fold.turns_N2,
+            )
             readings[title(case)].add(
                 run.record,
                 corpus,

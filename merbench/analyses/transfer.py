@@ -159,6 +159,7 @@ def as_it_is(corpora: Pair, run: Run, store: Store, machine: Machine) -> dict[in
             rows,
             trained_run.problem.encoders,
             machine.device,
+            corpora.target.turns_N2,
         )
         reading.add(
             trained_run.record,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import merbench.analyses.robust as robustness
 from merbench.analyses.robust import CLEAN, curves, parse, robust
 from merbench.api import RequestError
 from merbench.engine.rows.corrupt import Damage
@@ -71,6 +72,23 @@ def test_damage_is_done_to_test_rows_alone_and_compared_in_pairs(make, store):
         again.scored[1].rows.prediction, lines["m text=mask:0.5"].scored[1].rows.prediction
     )
     assert [store.get(r.run_id) for r in records] == records, "nothing is stored"
+
+
+def test_damaged_rows_keep_their_places_in_their_videos(make, store, monkeypatch):
+    """A model that reads the turns of its rows would else be scored without them, too."""
+    plan, corpus = make()
+    records = run(plan, corpus, [0], store, MACHINE)
+    turns = []
+
+    def predict(model, data, space):
+        turns.append(data.turns)
+        return predict_as_before(model, data, space)
+
+    predict_as_before = robustness.predict
+    monkeypatch.setattr(robustness, "predict", predict)
+    robust(plan, corpus, records, store, MACHINE, parse("audio=drop"))
+    rows = plan.protocol.splits[0].test
+    assert [part.tolist() for part in turns[0]] == corpus.turns_N2[rows].T.tolist()
 
 
 def test_curves_begin_with_the_rows_as_they_are(make, store):

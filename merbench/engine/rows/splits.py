@@ -203,10 +203,7 @@ class Fold:
         """
         self.opened.append(name)
         rows = self.rows(name)
-        split = self.of(self.streams, self.task, rows, encoders, device)
-        if self.turns_N2 is not None:
-            split.turns = Turns(*_tensor(self.turns_N2[rows].T.copy()))
-        return split
+        return self.of(self.streams, self.task, rows, encoders, device, self.turns_N2)
 
     def of(
         self,
@@ -215,9 +212,11 @@ class Fold:
         rows: np.ndarray,
         encoders: Mapping[Modality, Any],
         device: torch.device,
+        turns_N2: np.ndarray | None = None,
     ) -> SplitData:
         """Any rows as this fold's models see them, standardised by ITS train rows: damaged ones, or
-        those of another data set.
+        those of another data set. ``turns_N2``: of all rows of the data set that they are of
+        (``Corpus.turns_N2``); None where they are of none.
         """
         inputs = {
             m: prepared(encoders[m], rows_of(streams[m], rows, self.statistics.get(m)))
@@ -231,7 +230,8 @@ class Fold:
         known = None if cells is None else _tensor(cells)
         if known is not None:
             target = target.masked_fill(~known, 0)  # a NaN would reach gradients through 0 * NaN
-        return SplitData(inputs, target, known, device)
+        turns = None if turns_N2 is None else Turns(*_tensor(turns_N2[rows].T.copy()))
+        return SplitData(inputs, target, known, device, turns)
 
 
 def modalities_of(names: Sequence[str]) -> tuple[Modality, ...]:
