@@ -133,6 +133,14 @@ def test_consistency_of_a_score_by_hand():
     assert objective(None, None, out, AT)["consistency"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_a_score_without_a_logit_a_word_is_no_distribution():
+    """One logit is a softmax of one: the divergence from it would say nothing."""
+    objective = Consistency(Consistency.Config(), tiny.context(), None)
+    aux = {"fused_vector": torch.randn(3, 8), "label_vectors": torch.randn(7, 8)}
+    with pytest.raises(RequestError, match="--part head=word-mlp"):
+        objective(None, None, Output(torch.randn(3, 1), {}, aux), AT)
+
+
 def test_the_objective_moves_the_label_vectors_once_a_step():
     labels = LabelMoving(LabelMoving.Config(alpha=0.5), tiny.context())
     objective = Consistency(Consistency.Config(), tiny.context(), None)

@@ -12,7 +12,17 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Batch, Config, Context, LabelSpace, Model, Output, Progress, Tune
+from merbench.api import (
+    Batch,
+    Config,
+    Context,
+    LabelSpace,
+    Model,
+    Output,
+    Progress,
+    RequestError,
+    Tune,
+)
 
 
 def jensen_shannon(p_BC: Tensor, q_BC: Tensor) -> Tensor:
@@ -39,7 +49,8 @@ class Consistency(nn.Module):
 
     Both are softmaxes over the labels, over the anchors of a score; of a multilabel task a sigmoid
     a label, and the mean over labels is taken. It reads no target. After each optimiser step it
-    moves the label vectors of a label encoder that has ``move()``.
+    moves the label vectors of a label encoder that has ``move()``. RequestError for a head that
+    gives a score one logit.
     """
 
     class Config(Config):
@@ -55,6 +66,12 @@ class Consistency(nn.Module):
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
+        if out.logits_BC.shape[1] != len(self.space.words):
+            raise RequestError(
+                "consistency compares a distribution over the label words with what they resemble, "
+                "and this head gives a score one number; "
+                "choose a head with a logit a word, such as --part head=word-mlp"
+            )
         near_BC = F.cosine_similarity(
             out.aux["fused_vector"][:, None], out.aux["label_vectors"], dim=-1
         )
