@@ -67,6 +67,21 @@ def test_the_best_rows_of_a_table_are_printed_and_the_others_counted(merbench, s
     assert "more row" not in whole
 
 
+@pytest.mark.parametrize("metric", [(), ("--metric", "mae")])
+def test_compare_says_what_is_significant(merbench, store, metric):
+    """Of one pair: the larger of its two p; with two seeds none is under .05."""
+    put(store, 0.3, spec("good", dataset="there"), range(8))
+    put(store, 0.9, spec("bad", dataset="there"), range(8))
+    for names, significant in ((("good", "bad"), True), (("good", "three"), False)):
+        words = ("compare", *names, *metric, "--rows", "0", "--json")
+        if names[1] == "three":
+            put(store, 0.9, spec("three", dataset="there"), range(2))
+            words = (*words, "--dataset", "there")
+        mae = json.loads(merbench(*words, check=True).stdout)["difference"]["mae"]
+        assert mae["p_adjusted"] == max(mae["p"], mae["p_interval"])
+        assert mae["significant"] == significant
+
+
 def content(folder):
     return {
         p.relative_to(folder): p.read_bytes()

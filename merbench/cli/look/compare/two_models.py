@@ -62,18 +62,20 @@ def two_models(
         sides_of_one_track,
         together,
     )
-    from merbench.report.scores.paired_differences import differences
+    from merbench.report.scores.paired_differences import correct, differences
 
     board, a, b = sides_of_one_track(boards, source, names, "--dataset and --track")
     ranking = chosen_metric(metric, board)
     seeds_a, seeds_b = together(a, b)
     if not seeds_a:
         raise RequestError(nothing_in_common(dict(zip(names, (a, b), strict=True)), board.folds))
+    metrics = [metric] if metric else board.metrics.headline
+    tests = correct({names[0]: differences(seeds_b, seeds_a, metrics)})
     compared = Comparison(
         board,
         names,
         sorted(seeds_a),
-        differences(seeds_b, seeds_a, [metric] if metric else board.metrics.headline),
+        tests[names[0]],
         disagreements(seeds_a, seeds_b, rows),
         _texts(session, board, data) if rows else {},
         {n: calibration(s, ranking) for n, s in zip(names, (seeds_a, seeds_b), strict=True)},
