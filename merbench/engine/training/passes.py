@@ -58,11 +58,7 @@ class Passes:
     def __init__(self, learning: Learning, config: TrainConfig, stage: Stage, epochs: int) -> None:
         self.learning, self.config, self.stage, self.epochs = learning, config, stage, epochs
         self.model, self.train = learning.model, learning.train
-        self.objectives = {
-            name: objective
-            for name, objective in learning.objectives.items()
-            if not stage.objectives or name in stage.objectives
-        }
+        self.objectives = objectives_of(stage, learning.objectives)
         self.optimiser = make_optimiser(self.model, self.objectives, config, stage.trains)
         if self.optimiser is None or not epochs:
             return
@@ -110,7 +106,7 @@ class Passes:
         """Training mode, but for modules that have parameters and none that this stage trains."""
         self.model.train()
         if self.stage.trains:
-            _evaluate_untrained(self.model, {id(parameter) for parameter in self.trained})
+            evaluate_untrained(self.model, {id(parameter) for parameter in self.trained})
 
     def _gradients(self, at: Progress, group: Sequence[Tensor]) -> dict[str, Tensor]:
         """Those of the mean loss over the batches of ``group``. Where memory does not suffice, rows
@@ -210,10 +206,20 @@ class Passes:
                 method(self.model, *arguments)
 
 
-def _evaluate_untrained(module: nn.Module, trained: set[int]) -> None:
+def objectives_of(stage: Stage, objectives: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Those that ``stage`` learns from, by name."""
+    return {
+        name: objective
+        for name, objective in objectives.items()
+        if not stage.objectives or name in stage.objectives
+    }
+
+
+def evaluate_untrained(module: nn.Module, trained: set[int]) -> None:
+    """Evaluation mode for modules that have parameters and none of ``trained``, which are ids."""
     for child in module.children():
         parameters = [id(parameter) for parameter in child.parameters()]
         if parameters and trained.isdisjoint(parameters):
             child.eval()
         else:
-            _evaluate_untrained(child, trained)
+            evaluate_untrained(child, trained)

@@ -23,6 +23,7 @@ from merbench.engine.rows.splits import SplitData
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.early_stopping import EarlyStopping
 from merbench.engine.training.evaluate import require_finite_predictions
+from merbench.engine.training.passes import objectives_of
 from merbench.engine.training.stacked.modules import CannotStackError, StackedModules, Together
 from merbench.engine.training.train import Fitted
 from merbench.engine.training.validation_score import Score, require_finite_losses
@@ -52,6 +53,7 @@ def fit_stacked(
     """
     _refuse(modules[0], config, stages)
     (stage,) = stages
+    modules = [Together(m.model, objectives_of(stage, dict(m.objectives.items()))) for m in modules]
     config = settings_of(stage, config)
     epochs = config.epochs if stage.epochs is None else stage.epochs
     score = Score(valid, metrics or BUILT_IN.of(space), config.select, thresholds)

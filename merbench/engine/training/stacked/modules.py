@@ -25,6 +25,7 @@ from merbench.api import (
 from merbench.engine.model.contract import output, terms
 from merbench.engine.rows.splits import SplitData
 from merbench.engine.training.optimise import make_optimiser, make_schedule
+from merbench.engine.training.passes import evaluate_untrained
 from merbench.engine.training.stacked.dropout import own_draws
 
 
@@ -81,6 +82,9 @@ class StackedModules:
         )
         if optimiser is None:
             raise CannotStackError("there is nothing to train")
+        # Of a stage that trains a part of the model, whose other modules do not drop out.
+        trained = [id(p) for group in optimiser.param_groups for p in group["params"]]
+        self.trained_ids = set(trained) if stage.trains else None
         stacked = {
             id(p): self.tensors[name]
             for name, p in self.module.named_parameters()
@@ -124,6 +128,8 @@ class StackedModules:
         """One pass over the train rows in each seed's own order; the mean of each loss term [S]."""
         sums: dict[str, Tensor] = {}
         self.module.train()
+        if self.trained_ids is not None:
+            evaluate_untrained(self.module.model, self.trained_ids)
         for step, rows_SB in enumerate(order_SN.split(self.config.batch_size, 1)):
             with self.mixed:
                 terms = self._terms(train, rows_SB, at._replace(step=step))
