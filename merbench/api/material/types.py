@@ -55,12 +55,15 @@ class Queries(NamedTuple):
     ``extras``: further tensors by the names that its declaration ``provides`` (a prior, the words'
     own vectors, ...); ``graph`` in ``provides`` stands for ``graph_CC``, and ``by_modality`` for
     vectors [C, D_m] that a modality has of its own, read by a tower that shares its space.
+    ``space``: which labels these are, where others than the run's own were asked for (label
+    generalisation); merbench sets it.
     """
 
     emb_CD: Tensor
     graph_CC: Tensor | None = None
     extras: Mapping[str, Tensor] = MappingProxyType({})
     by_modality: Mapping[Modality, Tensor] = MappingProxyType({})
+    space: LabelSpace | None = None
 
     def of(self, modality: Modality) -> Tensor:
         """[C, D_m]: the label vectors for a modality; ``emb_CD`` where it has none of its own."""

@@ -92,7 +92,8 @@ class Composed(nn.Module):
         if self.label_encoder is None:
             return None
         returned = self.label_encoder() if space is None else self.label_encoder(space)
-        return contract.queries(self.label_encoder, returned, self.declared.label_encoder)
+        queries = contract.queries(self.label_encoder, returned, self.declared.label_encoder)
+        return queries if space is None else queries._replace(space=space)
 
     def forward(self, batch: Batch) -> Output:
         text = batch.inputs.get("text")

@@ -9,7 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from merbench.api import LabelSpace, Lexicon, TextForm, label_texts, label_word_vectors
+from merbench.api import (
+    LabelSpace,
+    Lexicon,
+    Queries,
+    RequestError,
+    TextForm,
+    label_texts,
+    label_word_vectors,
+)
 
 
 def word_vectors(
@@ -27,6 +35,17 @@ def word_vectors(
     texts = label_texts(space, text, template)
     vectors_CD = label_word_vectors(part, space, lexicon, texts, otherwise)
     return F.normalize(torch.from_numpy(vectors_CD), dim=1)
+
+
+def require_own_words(part: str, own: LabelSpace, queries: Queries, way_out: str) -> None:
+    """RequestError where ``part``, which has weights for each of its own labels, is to read
+    others.
+    """
+    if queries.space is not None and queries.space.words != own.words:
+        raise RequestError(
+            f"{part} learned weights for {', '.join(own.words)} and cannot read other labels; "
+            f"{way_out}"
+        )
 
 
 def derangement(size: int) -> np.ndarray:

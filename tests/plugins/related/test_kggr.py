@@ -201,7 +201,8 @@ def test_classifier_weights_are_propagated():
     plain = (z_BCD * head.weight_CD).sum(-1) + head.bias_C
     assert torch.allclose(head(Fused(z_BCD), Queries(queries.emb_CD))[0], plain)
     with pytest.raises(RequestError, match="cannot read other labels"):
-        head(Fused(z_BCD[:, :3]), Queries(torch.randn(3, 10)))
+        other = replace(tiny.EMOTIONS, words=("fury", *tiny.EMOTIONS.words[1:]))
+        head(Fused(z_BCD), queries._replace(space=other))
 
 
 def label_graph(kind: str = "multilabel", counts=None, **config) -> LabelGraph:

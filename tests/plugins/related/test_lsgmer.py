@@ -8,7 +8,16 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from merbench.api import MODALITIES, SENTIMENT, Output, Progress, Queries, RequestError, Steps
+from merbench.api import (
+    MODALITIES,
+    SENTIMENT,
+    LabelSpace,
+    Output,
+    Progress,
+    Queries,
+    RequestError,
+    Steps,
+)
 from merbench.testing import tiny
 from merbench_related.lsgmer.consistency import Consistency, jensen_shannon
 from merbench_related.lsgmer.fusion import LabelSignal
@@ -69,6 +78,13 @@ def test_without_enhancement_the_labels_change_nothing():
     model, parts = fusion(enhance=False), ragged()
     a, b = (model(parts, Queries(torch.randn(7, 10))).z_BCD for _ in range(2))
     assert torch.equal(a, b)
+
+
+def test_others_than_the_runs_own_labels_cannot_enhance():
+    two = Queries(torch.randn(2, 10), space=LabelSpace("class", ("a", "b"), ("a", "b")))
+    with pytest.raises(RequestError, match=r"label-signal learned weights for .* other labels"):
+        fusion()(ragged(), two)
+    assert fusion(enhance=False)(ragged(), two).z_BCD.shape[1] == 1
 
 
 def test_label_vectors_are_the_moving_average_of_their_training():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from merbench.api import (
     Batch,
     Fused,
     LabelCounts,
+    LabelSpace,
     Output,
     Progress,
     Queries,
@@ -119,7 +121,26 @@ def test_head_is_a_scaled_cosine_with_a_bias():
         for c in range(6):
             near = cosine_similarity(head.project(z[b, 0]), emb[c], dim=0)
             assert torch.isclose(logits[b, c], 5 * near + head.bias_C[c], atol=1e-5)
-    assert head(Fused(z), Queries(emb[:3])).shape == (2, 3)
+
+
+def test_the_bias_belongs_to_the_runs_own_words_in_whatever_order():
+    own, order = tiny.EMOTIONS, [3, 0, 5, 1, 4, 2]
+    head = CosineLabel(CosineLabel.Config(), tiny.context("multilabel"), 3, 4)
+    without = CosineLabel(CosineLabel.Config(bias=False), tiny.context("multilabel"), 3, 4)
+    nn.init.normal_(head.bias_C)
+    without.project = head.project
+    z, emb = torch.randn(2, 1, 3), torch.randn(6, 4)
+
+    def bias(words):
+        space = LabelSpace("multilabel", words, words)
+        queries = Queries(emb[: len(words)], space=space)
+        return (head(Fused(z), queries) - without(Fused(z), queries))[0]
+
+    close = partial(torch.testing.assert_close, atol=1e-5, rtol=0)
+    close(bias(own.words), head.bias_C)
+    close(bias(tuple(own.words[c] for c in order)), head.bias_C[order])
+    for others in (("fury", *own.words[1:]), own.words[:5], own.words[:3]):
+        close(bias(others), torch.zeros(len(others)))
 
 
 def splc(known_negatives: bool = True, **config) -> SPLC:

@@ -10,7 +10,17 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merbench.api import MODALITIES, Batch, Fused, Output, Progress, Queries, RequestError, Steps
+from merbench.api import (
+    MODALITIES,
+    Batch,
+    Fused,
+    LabelSpace,
+    Output,
+    Progress,
+    Queries,
+    RequestError,
+    Steps,
+)
 from merbench.testing import tiny
 from merbench_related.gradient_reversal import reverse_gradient
 from merbench_related.resampled_steps import shorten, stretch
@@ -162,6 +172,16 @@ def test_tied_weights_make_logits_follow_a_permutation_of_the_labels():
         logits_BC = head(sequence(), Queries(emb_CD))
         permuted_BC = head(sequence(), Queries(emb_CD[order]))
         assert torch.allclose(permuted_BC, logits_BC[:, order], atol=1e-5) == tied
+
+
+def test_a_weight_a_label_is_of_the_runs_own_labels_alone():
+    three = LabelSpace("class", ("a", "b", "c"), ("a", "b", "c"))
+    queries = Queries(torch.randn(3, 10), space=three)
+    assert decoder()(sequence(), queries).shape == (5, 3)
+    with pytest.raises(RequestError, match="cannot read other labels; set head"):
+        decoder(tied=False)(sequence(), queries)
+    own = Queries(torch.randn(7, 10), space=tiny.SPACES["score"])
+    assert decoder(tied=False)(sequence(), own).shape == (5, 7)
 
 
 def test_dropout_never_falls_on_a_logit():

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Queries, RequestError, Tune
+from merbench.api import Config, Context, Fused, Queries, Tune
 from merbench_related.kggr.graph_propagation import GatedPropagation
+from merbench_related.label_words import require_own_words
 
 
 class GraphClassifier(nn.Module):
@@ -38,9 +39,10 @@ class GraphClassifier(nn.Module):
         self, config: Config, context: Context, width: int, query_width: int | None
     ) -> None:
         super().__init__()
-        self.config, self.words = config, context.space.words
-        self.weight_CD = nn.Parameter(torch.randn(len(self.words), width) * width**-0.5)
-        self.bias_C = nn.Parameter(torch.zeros(len(self.words)))
+        self.config, self.space = config, context.space
+        labels = len(context.space.words)
+        self.weight_CD = nn.Parameter(torch.randn(labels, width) * width**-0.5)
+        self.bias_C = nn.Parameter(torch.zeros(labels))
         # Near 0 at first, as KGTN has it: training starts near h = W0 / 2^T, and without the noise
         # the reset gates would never learn.
         self.propagate = GatedPropagation(width, config.steps, start=0.01)
@@ -57,12 +59,8 @@ class GraphClassifier(nn.Module):
         self, fused: Fused, queries: Queries | None = None
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         assert queries is not None
-        if len(queries.emb_CD) != len(self.words):
-            raise RequestError(
-                f"graph-classifier learned weights for {', '.join(self.words)} and cannot read "
-                "other labels; "
-                "choose a head that reads label vectors, such as --part head=label-guided"
-            )
+        way_out = "choose a head that reads label vectors, such as --part head=label-guided"
+        require_own_words("graph-classifier", self.space, queries, way_out)
         weight_CD, z_BCD = self.weights(queries), fused.z_BCD
         if self.config.score == "cosine":
             near_BC = F.cosine_similarity(z_BCD, weight_CD, dim=-1)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from merbench.api import Config, Context, Fused, Modality, Queries, Steps, masked_mean
 from merbench_related.fields import Dropout, Heads, Width
+from merbench_related.label_words import require_own_words
 from merbench_related.layers import Attention, complete, require_heads
 
 
@@ -65,11 +66,15 @@ class LabelSignal(nn.Module):
             }
         )
         self.dropout = nn.Dropout(config.dropout)
+        self.space = context.space
         rows = len(context.space.words) if config.enhance else 1
         self.fuse = nn.Linear(len(widths) * rows * config.width, config.width)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         assert queries is not None
+        if self.attend:
+            way_out = "set fusion.enhance=false"
+            require_own_words("label-signal", self.space, queries, way_out)
         label_CD = self.label(queries.emb_CD)
         enhanced = [
             self.enhance(m, steps, label_CD) for m, steps in complete(parts, self.widths).items()

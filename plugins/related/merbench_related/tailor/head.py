@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from merbench.api import Config, Context, Fused, Queries, Tune
 from merbench_related.fields import Dropout, Heads, Width
+from merbench_related.label_words import require_own_words
 from merbench_related.layers import Attention, PostNormLayer, require_heads
 
 
@@ -62,12 +63,15 @@ class LabelQueryDecoder(nn.Module):
             DecoderLayer(config.width, config.heads, config.ffn * config.width, config.dropout)
             for _ in range(config.layers)
         )
+        self.space, self.tied = context.space, config.tied
         rows = 1 if config.tied else len(context.space.words)
         self.weight_CD = nn.Parameter(torch.randn(rows, config.width) * config.width**-0.5)
         self.bias_C = nn.Parameter(torch.zeros(rows))
 
     def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
         assert queries is not None and fused.steps is not None
+        if not self.tied:
+            require_own_words("label-query-decoder", self.space, queries, "set head.tied=true")
         x_BLD, mask_BL = fused.steps
         q_CD = self.dropout(self.norm(self.project(queries.emb_CD)))
         x_BLD, q_BCD = self.read(x_BLD), q_CD.expand(len(x_BLD), -1, -1)
