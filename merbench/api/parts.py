@@ -199,8 +199,8 @@ class SplitView(Protocol):
 
 
 class FittedModel(Model, Protocol):
-    """A model of a recipe with ``closed_form=True``: it is fitted once, from train and valid, and
-    must keep what it learned in buffers.
+    """A model of a recipe with ``closed_form=True``: it is fitted once, from train and valid, in
+    evaluation mode, and must keep what it learned in buffers.
     """
 
     def fit(self, train: SplitView, valid: SplitView) -> None: ...

@@ -34,6 +34,7 @@ def learn(
     kept = ONE_PASS if plan.recipe.closed_form else TRAINING
     with freed_memory_kept(kept) if on_cpu else nullcontext():
         if plan.recipe.closed_form:
+            problem.model.eval()  # a closed form has no use for dropout
             problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
             return Fitted()
         return fit(

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from merbench.api import (
-    Steps,
-)
+from merbench.api import Steps
+from merbench.engine.training.evaluate import weights_digest
 from merbench.testing import tiny
+from merbench.testing.recipes.trained import resolved, trained
 from tests.plugins.baselines.floors.made_splits import View, floors, predict
 
 NAMES = ("majority", "ridge", "svr", "tfidf-ridge", "zero-shot")
@@ -71,3 +71,13 @@ def test_majority_of_labels_is_their_share():
     share_C = torch.stack([train.target[train.known[:, c], c].mean() for c in range(6)])
     assert torch.allclose(predict(model, valid)[0, 1:], share_C[1:], atol=1e-5)
     assert torch.allclose(predict(model, valid)[0, 0], torch.tensor(0.5 / 40), atol=1e-6)
+
+
+def test_a_closed_form_is_fitted_on_whole_rows(catalog):
+    """A layer that drops words does so in training mode alone."""
+    digests = set()
+    for share in (0.0, 0.9):
+        dropping = {"encoder.text.word_dropout": share}
+        plan = resolved(catalog, catalog.recipe("ridge"), **dropping)
+        digests.add(weights_digest(trained(plan)[0].model))
+    assert len(digests) == 1
