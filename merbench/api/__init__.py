@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from merbench.api.language_model import LanguageModel as LanguageModel
     from merbench.api.material.alignment import at_pieces as at_pieces
     from merbench.api.material.alignment import resample as resample
+    from merbench.api.material.by_length import by_length as by_length
     from merbench.api.material.clips import ClipRows as ClipRows
     from merbench.api.material.corpus import Corpus as Corpus
     from merbench.api.material.corpus import Law as Law
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from merbench.api.material.label_prompts import check_label_vectors as check_label_vectors
     from merbench.api.material.label_prompts import label_texts as label_texts
     from merbench.api.material.label_prompts import label_word_vectors as label_word_vectors
-    from merbench.api.material.ops import by_length as by_length
     from merbench.api.material.ops import compact as compact
     from merbench.api.material.ops import known_rows as known_rows
     from merbench.api.material.ops import last_step as last_step
@@ -124,6 +124,7 @@ _HOME = {
     "dataset_forms": ("PICKLES", "Form", "Sink", "Source"),
     "language_model": ("LanguageModel",),
     "material.alignment": ("at_pieces", "resample"),
+    "material.by_length": ("by_length",),
     "material.clips": ("ClipRows",),
     "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
     "material.delimited": ("header_of",),
@@ -137,8 +138,8 @@ _HOME = {
     ),
     "material.word_vectors": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "material.ops": (
-        "by_length", "compact", "known_rows", "last_step", "masked_max", "masked_mean",
-        "read_out", "soft_targets", "task_loss",
+        "compact", "known_rows", "last_step", "masked_max", "masked_mean", "read_out",
+        "soft_targets", "task_loss",
     ),
     "material.rows": (
         "FeatureRows", "Rows", "StepRows", "TensorRows", "TextRows", "WordRows", "gather",
