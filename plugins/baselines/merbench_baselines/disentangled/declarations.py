@@ -32,7 +32,7 @@ def components() -> Iterator[Component]:
     yield part(
         "objective",
         "misa",
-        "disentangled.misa:MISALoss",
+        "disentangled.misa_loss:MISALoss",
         "similarity, difference and reconstruction of shared and private vectors",
         needs=("shared", "private", "utterances", "reconstructed", "present"),
     )

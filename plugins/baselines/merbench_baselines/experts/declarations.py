@@ -58,7 +58,7 @@ def components() -> Iterator[Component]:
     yield part(
         "objective",
         "modality-correlation",
-        "experts.kuda:Correlation",
+        "experts.kuda_loss:Correlation",
         "the fused vector near to each modality of its row, and not to those of others",
         needs=(*guiding, "fused"),
     )

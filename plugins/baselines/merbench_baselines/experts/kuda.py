@@ -12,15 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import (
-    MODALITIES,
-    Batch,
     Config,
     Context,
     Fused,
     Modality,
-    Model,
-    Output,
-    Progress,
     Queries,
     Steps,
     Tune,
@@ -31,7 +26,6 @@ from merbench.api import (
 from merbench_baselines.align import aligned
 from merbench_baselines.attention import Attention, EncoderLayer
 from merbench_baselines.fields import Dropout
-from merbench_baselines.information.mmim import contrast
 from merbench_baselines.layers import complete, hidden_layer, present_modalities, require_heads
 from merbench_baselines.transformer import PositionsFromZero
 
@@ -270,28 +264,3 @@ class KuDA(nn.Module):
             "scored": present_BM,
         }
         return Fused(columns[2][:, None], aux)
-
-
-class Correlation(nn.Module):
-    """``MODALITY``: the contrast of each modality's mean with z, over the rows that have it: a
-    row's z is to be nearer to its own than to another row's.
-    """
-
-    class Config(Config):
-        weight: Annotated[float, Field(ge=0), Tune(0.01, 1.0, log=True)] = 0.1
-
-    def __init__(self, config: Config, context: Context, model: Model) -> None:
-        super().__init__()
-        self.weight = config.weight
-        self.order = [m for m in MODALITIES if m in context.streams]
-
-    def forward(
-        self, model: Model, batch: Batch, out: Output, at: Progress
-    ) -> Mapping[str, Tensor]:
-        assert out.fused is not None
-        z_BD, terms = out.fused.z_BCD[:, 0], {}
-        columns = zip(out.aux["means"].unbind(1), out.aux["scored"].unbind(1), strict=True)
-        for m, (mean_BD, rows) in zip(self.order, columns, strict=True):
-            term = contrast(mean_BD[rows], z_BD[rows]) if rows.any() else z_BD.sum() * 0
-            terms[m] = self.weight * term
-        return terms

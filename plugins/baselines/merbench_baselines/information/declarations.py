@@ -21,7 +21,7 @@ def components() -> Iterator[Component]:
     yield part(
         "objective",
         "mutual-information",
-        "information.mmim:MutualInformation",
+        "information.mmim_loss:MutualInformation",
         "bounds of the information between modalities and in the fused vector",
         needs=(*provided, "fused"),
         spaces=("score",),

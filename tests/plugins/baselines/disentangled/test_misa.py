@@ -10,8 +10,8 @@ import torch
 
 from merbench.api import Batch, Output, Progress, Steps
 from merbench.testing import tiny
-from merbench_baselines.disentangled.misa import (
-    MISA,
+from merbench_baselines.disentangled.misa import MISA
+from merbench_baselines.disentangled.misa_loss import (
     MISALoss,
     central_moment_discrepancy,
     difference,

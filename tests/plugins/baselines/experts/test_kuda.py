@@ -14,7 +14,8 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training.train import fit
 from merbench.testing import tiny
 from merbench_baselines.align import resample
-from merbench_baselines.experts.kuda import Correlation, KuDA, sentiment_ratios
+from merbench_baselines.experts.kuda import KuDA, sentiment_ratios
+from merbench_baselines.experts.kuda_loss import Correlation
 from merbench_baselines.fusions.mult import positions
 from merbench_baselines.unimodal_scores import UnimodalScores
 from tests.plugins.baselines.fusions.test_almt import attend

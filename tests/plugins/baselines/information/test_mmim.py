@@ -8,8 +8,8 @@ import torch
 
 from merbench.api import Batch, Fused, Output, Progress, RequestError
 from merbench.testing import tiny
-from merbench_baselines.information.mmim import (
-    MMIM,
+from merbench_baselines.information.mmim import MMIM
+from merbench_baselines.information.mmim_loss import (
     Likelihood,
     MutualInformation,
     contrast,
