@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable
 from itertools import count, takewhile
 from pathlib import Path
@@ -12,30 +11,16 @@ from merbench.data.dataset_hash import revision
 from merbench.engine.plan.start_weights import Seen, Start
 from merbench.results.records.record import Record
 from merbench.results.spec import run_id, series
+from merbench.results.store.run_names import as_run_ids, require_this_store
 from merbench.results.store.store import Store
 
 
 def named(store: Store, name: str) -> Record:
-    """A run by its series, its id or the file of its record or weights in the store. RequestError
-    for any other, with the way to bring here what is in another store.
-    """
-    path = Path(name)
-    if "/" not in name and not path.suffix:
-        return of_series(store, name) or store.find(name)
-    is_of_a_run = path.suffix in (".json", ".safetensors") and path.is_file()
-    other_root = path.parent.parent if is_of_a_run else path
-    if not (other_root / "runs").is_dir():
-        raise RequestError(
-            f"--init-from {name} is no run of a store; weights are started from together with the "
-            "record that says what they have seen: give the id of a run"
-        )
-    if is_of_a_run and other_root.resolve() == store.root.resolve():
-        return store.find(path.stem)
-    merge = shlex.join(["merbench", "store", "merge", str(other_root), "--into", str(store.root)])
-    raise RequestError(
-        f"--init-from {name} is of another store; {merge} brings its runs here with their weights, "
-        f"and --init-from {path.stem if is_of_a_run else 'RUN'} then starts from one by its id"
-    )
+    """A run by its series, or as ``as_run_ids`` takes it. RequestError for any other."""
+    run = as_run_ids(store, name, "--init-from")
+    if "/" in run or Path(run).suffix:
+        require_this_store(store, Path(run), f"--init-from {name}", "RUN")
+    return of_series(store, run) or store.find(run)
 
 
 def of_series(store: Store, name: str) -> Record | None:

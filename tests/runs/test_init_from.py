@@ -147,7 +147,8 @@ def test_a_file_of_the_store_is_its_run_and_one_of_another_store_says_how_to_bri
     for name, shown in ((other.file(other_id, ".json"), other_id), (other.root, "RUN")):
         with pytest.raises(RequestError) as refusal:
             named(store, str(name))
-        assert merge in str(refusal.value) and f"--init-from {shown} then" in str(refusal.value)
+        assert f"--init-from {name} is of another store; {merge}" in str(refusal.value)
+        assert f"where {shown} is to be named" in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["model.pt", "a/b", "weights.safetensors"])

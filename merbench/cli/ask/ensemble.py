@@ -36,7 +36,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Average the predictions of finished runs, each RUN (a row of merbench leaderboard by name, or
-    a run id) with all its seeds.
+    a run by its id or a file of it in the store) with all its seeds.
 
     Seed by seed, and then over the seeds too. All must have been scored on the same test rows; they
     may come from several models, and from transfer. Which runs to average is best decided by their

@@ -56,7 +56,7 @@ NAMED = 3
     help="A transcript in place of files (repeatable).",
 )
 @click.option(
-    "--run", "run", metavar="ID", help="One run of the store, in place of --model and its seeds."
+    "--run", "run", metavar="RUN", help="One run of the store, in place of --model and its seeds."
 )
 @click.pass_obj
 def command(
@@ -130,9 +130,11 @@ def _refuse_what_a_run_has(run: str) -> None:
 def _finished(session: Session, options: RunOptions, run: str) -> tuple[Bench, Plan, list[Record]]:
     """RequestError where it was made with other data or pretrained files than are here."""
     from merbench.engine.restore import plan_of
+    from merbench.results.store.run_names import as_run_ids
     from merbench.results.store.store import Store
 
-    record = Store(options.store).find(run)
+    store = Store(options.store)
+    record = store.find(as_run_ids(store, run, "--run"))
     spec = record.spec
     bench = session.bench(replace(options, model=spec.model, dataset=spec.dataset))
     lexicon = bench.workspace.lexicon_for(bench.corpus)

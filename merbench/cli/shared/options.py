@@ -201,8 +201,8 @@ RUN_OPTIONS = (
         "--init-from",
         metavar="RUN",
         help=(
-            "Start from the weights of a finished run (or of the series it is of), "
-            "each seed from its own."
+            "Start from the weights of a finished run, by its id or a file of it in the store (or "
+            "of the series it is of), each seed from its own."
         ),
     ),
     click.option(

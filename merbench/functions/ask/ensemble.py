@@ -50,8 +50,8 @@ def ensemble(
     track: str | None = None,
     store: str | Path = "runs",
 ) -> Ensemble:
-    """Average the predictions of finished ``runs``: rows of the leaderboard by name, or run ids,
-    each with all its seeds, scored on the same test rows.
+    """Average the predictions of finished ``runs``: rows of the leaderboard by name, or runs by
+    id or file, each with all its seeds, scored on the same test rows.
 
     RequestError for what is no row or run, and where there is nothing to average. Example::
 
@@ -134,9 +134,10 @@ def _caveats(first_runs: Mapping[str, Record]) -> list[str]:
 
 
 def _named(run: str, boards: Sequence[Board], store: Store) -> Record:
-    """A run of the row of that name, or the run of that id."""
+    """A run of the row of that name, or the run that is named as ``as_run_ids`` takes it."""
     from merbench.report.scores.missing_runs import no_row
     from merbench.report.scores.rows.entries import rows_named
+    from merbench.results.store.run_names import as_run_ids
 
     entries = [e for board in boards for e in board.entries]
     rows = [e for e in rows_named(run, entries) if e.done]
@@ -149,6 +150,7 @@ def _named(run: str, boards: Sequence[Board], store: Store) -> Record:
     if len(rows) == 1:
         return rows[0].done[0]
     run_id = run.rpartition("(")[2].rstrip(")")  # as the table of an ensemble names its members
+    run_id = as_run_ids(store, run_id)
     if set(run_id) <= set("0123456789abcdef"):
         return store.find(run_id)
     raise RequestError(no_row(run, entries))

@@ -101,15 +101,18 @@ def compare(
 ) -> Compared:
     """The paired difference ``a`` minus ``b`` of two rows of one track, over its headline metrics.
 
-    ``a`` and ``b``: rows as ``leaderboard`` names them, or run ids with commas between.
+    ``a`` and ``b``: rows as ``leaderboard`` names them, or runs with commas between: ids, or files
+    of theirs in the store.
     RequestError where a row is missing, or several tracks are left.
     """
     from merbench.report.scores.compare import nothing_in_common, sides_of_one_track, together
     from merbench.report.scores.paired_differences import correct, differences
+    from merbench.results.store.run_names import as_run_ids
 
     source, boards = _open(store, dataset, track)
+    names = as_run_ids(source.store, a), as_run_ids(source.store, b)
     board, first_side, second_side = sides_of_one_track(
-        boards, source, (a, b), "dataset= and track="
+        boards, source, names, "dataset= and track="
     )
     first_rows, second_rows = together(first_side, second_side)
     if not first_rows:

@@ -47,7 +47,8 @@ def supersede(
 
     Without ``new``: the runs of ``old`` were made again under their own ids (``force=True``), and
     their earlier results are superseded by those of now. Rows are named as ``leaderboard`` names
-    them, or by the id of one of their runs. RequestError where a row is missing, or meant twice.
+    them, or by the id of one of their runs or a file of it in the store. RequestError where a row
+    is missing, or meant twice.
     """
     return superseded(catalog(), Path(store), old, new, reason, dataset, track)
 
@@ -66,10 +67,12 @@ def superseded(
     from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.history import write_correction
+    from merbench.results.store.run_names import as_run_ids
     from merbench.results.store.store import Store
 
     store = Store(root)
     store.require_writable()
+    old, new = as_run_ids(store, old), as_run_ids(store, new) if new else None
     source = StoreSource(store)
     boards = collect(
         source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
@@ -77,7 +80,7 @@ def superseded(
     if not boards:
         raise RequestError(no_run(source.records(), root, dataset, track))
     board = _board_with([name for name in (old, new) if name], boards)
-    newer_row = _row(new or old, board)
+    newer_row = old_row = _row(new or old, board)
     if new is None:
         earlier, current = _replaced(newer_row, store, source.corrections())
     else:
@@ -87,7 +90,7 @@ def superseded(
         earlier, current = old_row.records, newer_row.records
     correction = _correction(earlier, current, reason)
     write_correction(root, correction)
-    return Superseded(board.title, old if new else newer_row.name, newer_row.name, correction)
+    return Superseded(board.title, old_row.name, newer_row.name, correction)
 
 
 def _board_with(names: Sequence[str], boards: Sequence[Board]) -> Board:

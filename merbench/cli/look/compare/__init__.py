@@ -71,8 +71,8 @@ def command(
     store: Path,
     as_json: bool,
 ) -> None:
-    """Paired differences of A and B: rows of merbench leaderboard by name, or run ids with commas
-    between.
+    """Paired differences of A and B: rows of merbench leaderboard by name, or runs with commas
+    between: ids, or files of theirs in the store.
 
     Each difference is A minus B, with a 95 % interval over seeds and videos and an exact
     sign-flip p over seeds.
@@ -89,6 +89,7 @@ def command(
     from merbench.report.scores.missing_runs import no_run
     from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.runs_of_a_store import StoreSource
+    from merbench.results.store.run_names import as_run_ids
     from merbench.results.store.store import Store
 
     if every == bool(a) or bool(a) != bool(b):
@@ -109,4 +110,5 @@ def command(
         every_pair(boards, source, metric, as_json)
     else:
         assert a and b
-        two_models(session, boards, source, (a, b), metric, rows, plot, data, as_json)
+        names = as_run_ids(source.store, a), as_run_ids(source.store, b)
+        two_models(session, boards, source, names, metric, rows, plot, data, as_json)

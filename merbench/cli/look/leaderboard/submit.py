@@ -55,8 +55,8 @@ a pull request.
 def command(
     session: Session, runs: tuple[str, ...], store: Path, out: Path, boards: Path | None
 ) -> None:
-    """Pack runs, each RUN a run id or the name of a row of merbench leaderboard, as a folder to
-    contribute: records and predictions.
+    """Pack runs, each RUN a row of merbench leaderboard by name, or a run by its id or a file of it
+    in the store, as a folder to contribute: records and predictions.
 
     A row is packed whole, with every seed and fold that the store has. Labels and transcripts are
     not packed.
@@ -69,11 +69,14 @@ def command(
     from merbench.cli.look.leaderboard.render import render
     from merbench.report.folder.names import existing_tracks, folder_names
     from merbench.results.files import remove, write_atomic
+    from merbench.results.store.run_names import as_run_ids
+    from merbench.results.store.store import Store
 
     if out.exists() and not _is_unfinished(out):
         raise RequestError(f"--out {out} exists already; choose a new folder")
     read = from_store(session, store)
-    chosen = _chosen_rows(runs, [board for board, _ in read.scored])
+    run_ids = [as_run_ids(Store(store), run) for run in runs]
+    chosen = _chosen_rows(run_ids, [board for board, _ in read.scored])
     tracks, existing = read.tracks, existing_tracks(boards or BOARDS)
     if boards and not existing:
         raise RequestError(

@@ -36,7 +36,8 @@ def command(
     track: str | None,
     store: Path,
 ) -> None:
-    """Replace the row OLD of a board by its row NEW, each named as in the table or by a run id.
+    """Replace the row OLD of a board by its row NEW, each named as in the table, or by the id of a
+    run or a file of it in the store.
 
     Nothing is deleted: OLD leaves the ranking, and pages, table.csv and --json show it as
     superseded, with the date and the reason. Without NEW, the runs of OLD were made again under
