@@ -22,6 +22,7 @@ from merbench.outside.rows import order_of
 from merbench.outside.table import read
 from merbench.outside.values import predictions
 from merbench.results.metrics import TaskMetrics, choose_thresholds, thresholds_of
+from merbench.results.metrics.thresholds import canonical
 from merbench.results.records.outside import About, Outside, digest
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Metrics, Record, RecordedSpace, Track
@@ -63,7 +64,7 @@ class Goal:
             streams={},
             parts={"predictions": PartSpec(name="outside", config=inputs)},
             train=TrainConfig(epochs=0),
-            thresholds=self.thresholds,
+            thresholds=canonical(self.thresholds),
             allow_leak=bool(self.track.leaks),
         )
 
@@ -136,7 +137,7 @@ def _check(goal: Goal, files: Sequence[SeedFiles]) -> None:
     choose_thresholds(goal.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))
     labels = any(part.kind == "multilabel" for part in goal.task.space.tasks)
     fixed = goal.thresholds.startswith("fixed:")
-    if not labels and goal.thresholds != Goal.thresholds:
+    if not labels and canonical(goal.thresholds) != Goal.thresholds:
         raise RequestError(
             f"--thresholds {goal.thresholds} has no effect on task {goal.track.task}, "
             "which is no multilabel one; leave it out"

@@ -230,6 +230,10 @@ def test_thresholds_are_chosen_on_validation_predictions(tmp_path):
     asked = {"task": "emotions", "store": tmp_path / "s"}
     fixed = api.score(file("test"), "sample", "fixed", **asked)
     assert fixed.summary["micro_f1"].mean == 0
+    cuts = ("fixed:0.1", "fixed:.1", "fixed:0.10")
+    low = [api.score(file("test"), "sample", "low", thresholds=cut, **asked) for cut in cuts]
+    assert len({result.records[0].run_id for result in low}) == 1, "one cut, however it is written"
+    assert low[1].summary["micro_f1"].mean == 1
     tuned = api.score(
         file("test"), "sample", "tuned", valid=file("valid"), thresholds="tuned_on_valid", **asked
     )
