@@ -100,6 +100,9 @@ def test_losses_of_ten_steps_are_those_of_training_alone_dropout_included(stage)
             assert a["mae"] == pytest.approx(b["mae"], abs=1e-5)
         a, b = (predict(trained_model, valid, SPACE) for trained_model in (net, module.model))
         assert a.tolist() == pytest.approx(b.tolist(), abs=1e-5)
+        # Those of the best epoch are kept, so that nobody has to make them again.
+        assert result.valid_predictions.dtype == torch.float64
+        assert result.valid_predictions.tolist() == pytest.approx(b.tolist(), abs=1e-6)
 
 
 def plan_of(catalog, model: str, **settings):

@@ -132,7 +132,7 @@ class _Course:
         self.watch(self.seeds[i], fitted.history[-1])
         rank, first = self.scoring.ranked(value), fitted.best_epoch is None
         if self.stopping[i].keeps(rank, always=first):
-            fitted.best_epoch = epoch
+            fitted.best_epoch, fitted.valid_predictions = epoch, torch.from_numpy(predictions)
             self.modules[i].load_state_dict(self.stack.state(position), strict=False)
 
     def state(self, epoch: int) -> dict[str, Any]:
