@@ -31,6 +31,7 @@ from merbench.engine.checks.data import (
 from merbench.engine.checks.parts import check_cacheable, check_parts
 from merbench.engine.checks.stages import check_stages
 from merbench.engine.plan import text_tower
+from merbench.engine.plan.model_names import advice
 from merbench.engine.plan.plan import Part, Plan, Request, Setup
 from merbench.engine.plan.settings import SINGLE, Settings
 from merbench.engine.plan.stages import declared_stages, settings_of, settle
@@ -181,8 +182,7 @@ def _parts(settings: Settings, recipe: Recipe, catalog: Catalog) -> dict[str, Pa
         try:
             component = catalog.component(of_slot, name)  # type: ignore[arg-type]
         except RequestError as error:
-            advice = text_tower.advice(slot, name, catalog)
-            raise RequestError(f"{error}{advice}") from error
+            raise RequestError(f"{error}{advice(slot, name, catalog)}") from error
         factory = catalog.load(component)
         kind = _config_of(factory)
         if slot.startswith("encoder."):

@@ -54,6 +54,8 @@ class Component(Declaration):
                           settings (a ``merbench.api.Config``).
     accepts               encoder: the stream kinds it reads. head: what it takes from a fusion, of
                           ``pooled``, ``labels``, ``sequence`` and ``slots``.
+    modalities            encoder: of which modalities it can read such streams, where not of all: a
+                          clip has sound and pictures.
     returns               fusion: one of these forms; see ``merbench.api.Fused``.
     needs                 what must be there: ``queries`` (a label encoder), and names that parts
                           before it provide. Fusion: those of the label encoder; head: the fusion's
@@ -100,6 +102,7 @@ class Component(Declaration):
     summary: str
     target: str = ""
     accepts: tuple[str, ...] = ()
+    modalities: tuple[Modality, ...] = ()
     returns: FusedForm = "pooled"
     needs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()

@@ -14,7 +14,6 @@ from typing import Any
 
 from merbench.api import Config, Corpus, Modality, Recipe, RequestError, Stream
 from merbench.api.declarations.component import LANGUAGE_MODEL
-from merbench.api.did_you_mean import nearest
 from merbench.engine.plan.settings import configured
 from merbench.host.catalog import Catalog
 
@@ -81,15 +80,6 @@ def chosen_by_hand(settings: Mapping[str, Any], catalog: Catalog) -> bool:
     if not isinstance(name, str) or name not in catalog.names("encoder"):
         return False
     return "weights" in catalog.component("encoder", name).pretrained
-
-
-def advice(slot: str, name: str, catalog: Catalog) -> str:
-    """Ends the refusal of a part's name that is like no other: of a pretrained model, it seems."""
-    kind = {"encoder.text": "encoder", "label_encoder": "label-encoder"}.get(slot)
-    if kind is None or catalog.kinds_of(name):
-        return ""
-    is_misspelt = "/" not in name and nearest(name, catalog.names(kind))
-    return "" if is_misspelt else f"; a pretrained text encoder is named with --text-tower {name}"
 
 
 def _reads_vectors(recipe: Recipe, catalog: Catalog) -> bool:

@@ -4,6 +4,7 @@ from merbench.api import Component, hookimpl
 
 WORDS = ("words", "strings")
 VECTORS, WEIGHTS, INSIDE = ("vectors",), ("weights",), ("language_model",)
+SOUND, PICTURES = ("audio",), ("video",)
 
 
 def _encoder(name, target, accepts, summary, pretrained=(), **declared):
@@ -18,11 +19,11 @@ def _encoder(name, target, accepts, summary, pretrained=(), **declared):
     )
 
 
-def _tower(name, target, accepts, summary, version=1):
+def _tower(name, target, accepts, summary, version=1, **declared):
     """A pretrained network. Raise its version when the same weights and settings would give other
     outputs: the cache holds the old ones.
     """
-    return _encoder(name, target, accepts, summary, WEIGHTS, version=version)
+    return _encoder(name, target, accepts, summary, WEIGHTS, version=version, **declared)
 
 
 def _labels(name, target, summary, pretrained=(), **declared):
@@ -103,6 +104,7 @@ def _towers():
         "clip.image:ClipImage",
         ("clip",),
         "CLIP's image tower on frames of a clip",
+        modalities=PICTURES,
         version=6,
     )
     yield _tower(
@@ -110,6 +112,7 @@ def _towers():
         "hf.clap:Clap",
         ("clip",),
         "CLAP's audio tower on windows of a clip's sound",
+        modalities=SOUND,
         version=3,
     )
     yield _tower(
@@ -140,6 +143,7 @@ def _towers():
         "hf.audio:HfAudio",
         ("clip",),
         "wav2vec 2.0, HuBERT or WavLM frames of a clip's sound",
+        modalities=SOUND,
         version=3,
     )
 
@@ -150,6 +154,7 @@ def _sound():
         "sound.log_mel:LogMel",
         ("clip",),
         "log-mel spectrum or MFCC of a clip's sound; no weights",
+        modalities=SOUND,
         version=2,
     )
     yield _encoder(
@@ -157,6 +162,7 @@ def _sound():
         "sound.open_smile:OpenSmile",
         ("clip",),
         "openSMILE's eGeMAPS or ComParE features of a clip's sound; no weights",
+        modalities=SOUND,
         version=2,
     )
 

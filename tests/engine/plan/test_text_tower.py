@@ -216,3 +216,18 @@ def test_a_tower_that_is_given_as_a_part_is_answered_with_its_option(
 def test_an_encoder_that_is_given_as_a_tower_is_answered_with_its_option(catalog, corpus):
     with pytest.raises(RequestError, match="which --encoder text=word-bilstm chooses"):
         resolve(Request("tfn", text_tower="word-bilstm"), catalog, corpus, tiny.lexicon())
+
+
+@pytest.mark.parametrize(
+    ("modality", "encoders"), [("audio", "clap or hf-audio"), ("video", "clip-image")]
+)
+def test_a_model_of_the_hub_in_the_place_of_an_encoder_is_answered_with_both_settings(
+    catalog, corpus, modality, encoders
+):
+    slot, name = f"encoder.{modality}", "someone/some-model"
+    with pytest.raises(RequestError) as refusal:
+        resolve(Request("merclip", settings={slot: name}), catalog, corpus, tiny.lexicon())
+    assert str(refusal.value).endswith(
+        f"; a pretrained model is named with --set {slot}.model={name}, and "
+        f"--encoder {modality}={encoders} reads it"
+    )

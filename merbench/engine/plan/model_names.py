@@ -1,0 +1,33 @@
+"""The name of a pretrained model in the place of a part that reads one: which option takes it."""
+
+from __future__ import annotations
+
+from merbench.api.did_you_mean import nearest
+from merbench.host.catalog import Catalog
+
+
+def advice(slot: str, name: str, catalog: Catalog) -> str:
+    """Ends the refusal of a part's name that is like no other: of a pretrained model, it seems."""
+    if catalog.kinds_of(name):
+        return ""
+    if slot in ("encoder.audio", "encoder.video"):
+        return _of_clips(slot, name, catalog) if "/" in name else ""
+    kind = {"encoder.text": "encoder", "label_encoder": "label-encoder"}.get(slot)
+    if kind is None:
+        return ""
+    is_misspelt = "/" not in name and nearest(name, catalog.names(kind))
+    return "" if is_misspelt else f"; a pretrained text encoder is named with --text-tower {name}"
+
+
+def _of_clips(slot: str, name: str, catalog: Catalog) -> str:
+    """Empty where no plugin has an encoder for models of that modality."""
+    modality = slot.partition(".")[2]
+    names = [n for n in catalog.names("encoder") if len(catalog.providers("encoder", n)) == 1]
+    encoders = [catalog.component("encoder", name) for name in names]
+    towers = [c.name for c in encoders if "weights" in c.pretrained and modality in c.modalities]
+    if not towers:
+        return ""
+    return (
+        f"; a pretrained model is named with --set {slot}.model={name}, and "
+        f"--encoder {modality}={' or '.join(towers)} reads it"
+    )
