@@ -59,6 +59,15 @@ def hidden_layer(width: int, hidden: int, width_out: int, dropout: float = 0.0) 
     )
 
 
+def convolved(convolution: nn.Module, steps: Steps, dropout: nn.Module | None = None) -> Tensor:
+    """[B, L, D]: a convolution over time, to which masked steps are zeros, as is all that lies
+    outside the sequence; ``dropout`` comes before it.
+    """
+    x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
+    x_BLD = x_BLD if dropout is None else dropout(x_BLD)
+    return convolution(x_BLD.transpose(1, 2)).transpose(1, 2)
+
+
 class LastState(nn.Module):
     """LSTM -> [B, hidden], the state after the last real step; zeros where there is none.
 

@@ -8,7 +8,6 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from merbench.api import last_step
 from merbench_baselines.fusions.mult import Block, MulT, positions
 
 
@@ -64,8 +63,3 @@ class PositionsFromZero(nn.Module):
     def forward(self, x_BLD: Tensor) -> Tensor:
         _, length, width = x_BLD.shape
         return x_BLD + self.scale_D * positions(length, width, x_BLD.device)
-
-
-def last_or_zeros(z_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-    """[B, D]: the last real step; zeros where there is none."""
-    return torch.where(mask_BT.any(1, keepdim=True), last_step(z_BTD, mask_BT), 0.0)

@@ -23,7 +23,12 @@ from merbench.api import (
     masked_mean,
 )
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete, present_modalities, require_heads
+from merbench_baselines.layers import (
+    complete,
+    convolved,
+    present_modalities,
+    require_heads,
+)
 from merbench_baselines.transformer import Transformer
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
@@ -152,9 +157,7 @@ class DLF(nn.Module):
         self.columns = (*[1] * 3 * count, count * d, self.width, self.width)
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
-        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
-        x_BLD = self.text_dropout(x_BLD) if m == "text" else x_BLD
-        return self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
+        return convolved(self.convolve[m], steps, self.text_dropout if m == "text" else None)
 
     def attracted(
         self, specific: Mapping[Modality, Tensor], parts: Mapping[Modality, Steps]
@@ -167,7 +170,7 @@ class DLF(nn.Module):
             if m in self.attract:
                 z_BTD, mask_BT = self.attract[m](specific["text"], mask_BT, s_BLD), text_BT
             z_BTD = self.memory[m](z_BTD, mask_BT)
-            last.append(torch.where(mask_BT.any(1, keepdim=True), last_step(z_BTD, mask_BT), 0.0))
+            last.append(last_step(z_BTD, mask_BT))
         return last
 
     def read(self, parts: dict[str, Steps]) -> Tensor:
@@ -177,8 +180,7 @@ class DLF(nn.Module):
             mask_BL = steps.mask_BL
             s_BLD, c_BLD, errors = self.part[m](self.embed(m, steps), mask_BL, self.shared)
             specific[m] = s_BLD
-            last_BD = last_step(self.shared_memory[m](c_BLD, mask_BL), mask_BL)
-            common.append(torch.where(mask_BL.any(1, keepdim=True), last_BD, 0.0))
+            common.append(last_step(self.shared_memory[m](c_BLD, mask_BL), mask_BL))
             parted.append(errors)
         h = dict(zip(specific, self.attracted(specific, parts), strict=True))
         branches = {m: self.residual[m](h_BD) for m, h_BD in h.items()}

@@ -19,12 +19,18 @@ from merbench.api import (
     Tune,
     by_length,
     compact,
+    last_step,
     masked_mean,
 )
 from merbench_baselines.disentangled.dlf import Residual
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete, present_modalities, require_heads
-from merbench_baselines.transformer import Transformer, last_or_zeros
+from merbench_baselines.layers import (
+    complete,
+    convolved,
+    present_modalities,
+    require_heads,
+)
+from merbench_baselines.transformer import Transformer
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
 KERNELS = (1, 3, 5)
@@ -149,9 +155,7 @@ class DMD(nn.Module):
         self.columns = (*[1] * 3 * count, count * d, sum(branches.values()), self.width)
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
-        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
-        x_BLD = self.text_dropout(x_BLD) if m == "text" else x_BLD
-        return self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
+        return convolved(self.convolve[m], steps, self.text_dropout if m == "text" else None)
 
     def attended(
         self, specific: Mapping[Modality, Tensor], masks: Mapping[Modality, Tensor]
@@ -166,7 +170,7 @@ class DMD(nn.Module):
                 for source in sources
             ]
             h_BTD = self.memory[target](torch.cat(towards, 2), masks[target])
-            last[target] = last_or_zeros(h_BTD, masks[target])
+            last[target] = last_step(h_BTD, masks[target])
         return last
 
     def read(self, parts: dict[Modality, Steps]) -> Tensor:
@@ -176,7 +180,7 @@ class DMD(nn.Module):
         for m, steps in parts.items():
             s_BLD, c_BLD, errors = self.part[m](self.embed(m, steps), masks[m], self.shared)
             specific[m], pooled[m] = s_BLD, masked_mean(c_BLD, masks[m])
-            common.append(last_or_zeros(self.shared_memory[m](c_BLD, masks[m]), masks[m]))
+            common.append(last_step(self.shared_memory[m](c_BLD, masks[m]), masks[m]))
             errors_by_modality.append(errors)
         attended_BD = self.attended(specific, masks)
         shared_BD = torch.cat(common, 1)

@@ -20,12 +20,13 @@ from merbench.api import (
     Tune,
     by_length,
     compact,
+    last_step,
     masked_mean,
 )
 from merbench_baselines.disentangled.dlf import Residual
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import complete, present_modalities, require_heads
-from merbench_baselines.transformer import Transformer, last_or_zeros
+from merbench_baselines.layers import complete, convolved, present_modalities, require_heads
+from merbench_baselines.transformer import Transformer
 
 KERNELS = (1, 3, 5)
 
@@ -116,11 +117,10 @@ class EMOE(nn.Module):
     def read(self, parts: dict[Modality, Steps]) -> Tensor:
         """[B, M * width]: h_m of every modality, side by side."""
         last = []
-        for m, (x_BLD, mask_BL) in parts.items():
-            x_BLD = torch.where(mask_BL[..., None], x_BLD, 0.0)
-            x_BLD = self.text_dropout(x_BLD) if m == "text" else x_BLD
-            c_BLD = self.shared(self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2))
-            last.append(last_or_zeros(self.memory[m](c_BLD, mask_BL), mask_BL))
+        for m, steps in parts.items():
+            dropout = self.text_dropout if m == "text" else None
+            c_BLD = self.shared(convolved(self.convolve[m], steps, dropout))
+            last.append(last_step(self.memory[m](c_BLD, steps.mask_BL), steps.mask_BL))
         return torch.cat(last, 1)
 
     def routes(self, steps: Mapping[Modality, Steps], present_BM: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from merbench.api import (
 )
 from merbench_baselines.attention import Attention
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete, require_heads
+from merbench_baselines.layers import complete, convolved, require_heads
 
 Layers = Annotated[int, Field(ge=0), Tune(1, 6)]
 KERNELS = (1, 3, 5)
@@ -163,11 +163,8 @@ class MulT(nn.Module):
         )
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
-        """[B, L, d]: temporal convolution and positions. Padded steps are zeros to it, as is all
-        that lies outside the sequence.
-        """
-        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
-        x_BLd = self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
+        """[B, L, d]: temporal convolution and positions."""
+        x_BLd = convolved(self.convolve[m], steps)
         return self.dropout(x_BLd + positions(x_BLd.shape[1], self.d, x_BLd.device))
 
     def last_steps(self, parts: Mapping[Modality, Steps]) -> Tensor:

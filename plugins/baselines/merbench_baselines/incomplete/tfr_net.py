@@ -23,7 +23,7 @@ from merbench.api import (
 )
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.fusions.mult import Block, MulT, positions
-from merbench_baselines.layers import complete, require_heads
+from merbench_baselines.layers import complete, convolved, require_heads
 from merbench_baselines.utterance_vectors import BiGRU
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
@@ -159,9 +159,8 @@ class TFRNet(nn.Module):
         self.widths = {f"restored.{m}": w for m, w in wide.items()}
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
-        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
-        x_BLD = self.text_dropout(x_BLD) if m == "text" else x_BLD
-        x_BLd = self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
+        dropout = self.text_dropout if m == "text" else None
+        x_BLd = convolved(self.convolve[m], steps, dropout)
         # Of a missing step the convolution saw its neighbours; of padding it must show nothing.
         x_BLd = torch.where(spans(steps.mask_BL)[..., None], x_BLd, 0.0)
         _, length, width = x_BLd.shape

@@ -97,7 +97,6 @@ def _mag() -> Recipe:
                 summary="the shifted text steps as they are",
                 settings={"fusion.layers": 0},
             ),
-            Ablation(name="text-audio", summary="without video", modalities=("text", "audio")),
-            Ablation(name="text-video", summary="without audio", modalities=("text", "video")),
+            *PAIRS[:2],
         ),
     )

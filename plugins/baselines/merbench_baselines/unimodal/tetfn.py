@@ -21,11 +21,12 @@ from merbench.api import (
     Tune,
     by_length,
     compact,
+    last_step,
     masked_max,
 )
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import complete, present_modalities, require_heads
-from merbench_baselines.transformer import Transformer, last_or_zeros
+from merbench_baselines.layers import complete, convolved, present_modalities, require_heads
+from merbench_baselines.transformer import Transformer
 
 Kernel = Tune(choices=(1, 3, 5))
 
@@ -120,10 +121,10 @@ class TETFN(nn.Module):
         return self.enhance_others and "text" not in (source, target)
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
-        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
         if m in self.lstm:
-            x_BLD = torch.where(steps.mask_BL[..., None], self.lstm[m](x_BLD)[0], 0.0)
-        return self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
+            x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
+            steps = Steps(self.lstm[m](x_BLD)[0], steps.mask_BL)
+        return convolved(self.convolve[m], steps)
 
     def read(self, parts: dict[Modality, Steps]) -> Tensor:
         """[B, sum of ``columns``]: utterances and last steps, side by side."""
@@ -139,7 +140,7 @@ class TETFN(nn.Module):
                 towards.append(self.cross[name](x[target], parts[source].mask_BL, source_BSD))
             mask_BT = parts[target].mask_BL
             h_BTD = self.memory[target](torch.cat(towards, 2), mask_BT)
-            last.append(last_or_zeros(h_BTD, mask_BT))
+            last.append(last_step(h_BTD, mask_BT))
         return torch.cat((*utterances, *last), 1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:

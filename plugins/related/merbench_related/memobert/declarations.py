@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Case, Component, Recipe
-from merbench_related.declare import part
+from merbench_related.declare import PAIRS, SINGLES, part
 
 PUBLISHED = {
     "encoder.text.tuned": True,
@@ -27,9 +27,8 @@ ABLATIONS = (
         settings={"model.template": "it was {} ."},
     ),
     Ablation(name="bare-mask", summary="the mask without words", settings={"model.template": "{}"}),
-    Ablation(name="only-text", summary="text alone", modalities=("text",)),
-    Ablation(name="text-audio", summary="without video", modalities=("text", "audio")),
-    Ablation(name="text-video", summary="without audio", modalities=("text", "video")),
+    SINGLES[0],
+    *PAIRS[:2],
 )
 
 
