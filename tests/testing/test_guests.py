@@ -110,7 +110,8 @@ class Asymmetric(Part):
     def forward(self, model, batch, out, at):
         p_BC = out.logits_BC.sigmoid()
         wrong_BC = torch.where(batch.target > 0.5, 1 - p_BC, p_BC.square())
-        return {"asl": -(1 - wrong_BC).clamp(min=1e-6).log().mean()}
+        cells_BC = -(1 - wrong_BC).clamp(min=1e-6).log()
+        return {"asl": (cells_BC if batch.known is None else cells_BC[batch.known]).mean()}
 
 
 class Gaussian(nn.Module):
