@@ -101,10 +101,10 @@ def _common(
 ) -> tuple[Modality, ...]:
     """Modalities whose streams, as the model reads them, are of one kind and width in both."""
     source_streams, target_streams = (
-        resolve(request, catalog, corpus, lexicon).streams for corpus in (target, source)
+        resolve(request, catalog, corpus, lexicon).streams for corpus in (source, target)
     )
     common = []
-    for m in dict.fromkeys((*source_streams, *target_streams)):
+    for m in dict.fromkeys((*target_streams, *source_streams)):
         if (
             m in source_streams
             and m in target_streams
@@ -114,7 +114,7 @@ def _common(
             continue
         offers = [
             f"{corpus.name} {_say(streams.get(m))}"
-            for corpus, streams in ((source, target_streams), (target, source_streams))
+            for corpus, streams in ((source, source_streams), (target, target_streams))
         ]
         notes.append(f"{m} is left out: {', '.join(offers)}")
     if not common and (source_streams or target_streams):
