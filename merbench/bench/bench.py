@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +45,7 @@ class Bench:
         self.catalog, self.homes = catalog, homes
         self._watch, self._progress = watch, progress
         self._sentences = set[str]()
+        self._replaced: Mapping[str, str] | None = None
         self.failed = False
         """Whether a run of ``run`` did."""
         for model in options.models:
@@ -117,7 +118,7 @@ class Bench:
                 f"note: {plan.spec.model} is fitted in closed form, the same for every seed: "
                 f"seed {seeds[0]} alone is run"
             )
-            seeds = seeds[:1]
+        seeds = _different(plan, seeds)
         n_runs = len(seeds) * len(plan.protocol.splits)
         may_reuse = force is None and not self.options.force
         if self.loggers and may_reuse and self.to_make(plan, seeds) < n_runs:
@@ -133,6 +134,7 @@ class Bench:
                 self.store,
                 self.machine,
                 force=self.options.force if force is None else force,
+                replaced=self._replaced,
                 keep_weights=self.options.weights,
                 jobs=self.options.jobs,
                 tuned_by=tuned_by,
@@ -140,6 +142,23 @@ class Bench:
             )
         self.failed |= any(record.status == "failed" for record in records)
         return records
+
+    @contextmanager
+    def one_call(self, plans: Iterable[Plan]) -> Iterator[None]:
+        """Around ``run`` of each of these plans, with the seeds of the options. With --force they
+        are made again as the runs of one plan are: after a kill the same call goes on.
+        """
+        from merbench.runs.run import made_again
+
+        if not self.options.force:
+            yield
+            return
+        of_plans = [(plan, _different(plan, self.options.seeds)) for plan in plans]
+        try:
+            with made_again(of_plans, self.store, self.machine, self._watch) as self._replaced:
+                yield
+        finally:
+            self._replaced = None
 
     @contextmanager
     def _until_the_end(self) -> Iterator[None]:
@@ -159,10 +178,9 @@ class Bench:
         """How many of the runs the store lacks."""
         from merbench.results.spec import run_id
 
-        seeds = seeds[:1] if plan.recipe.closed_form else seeds
         names = [
             run_id(plan.spec, plan.contents, seed, split.fold)
-            for seed in seeds
+            for seed in _different(plan, seeds)
             for split in plan.protocol.splits
         ]
         records = [self.store.get(name) for name in names]
@@ -251,6 +269,11 @@ class Bench:
         only_closed_form = all(self.catalog.recipe(model).closed_form for model in options.models)
         seeds = options.seeds[:1] if only_closed_form else options.seeds
         return start_from(self.store, record, seeds, seen_by(self.store, record, find))
+
+
+def _different(plan: Plan, seeds: Sequence[int]) -> Sequence[int]:
+    """The first alone where all give the same run."""
+    return seeds[:1] if plan.recipe.closed_form else seeds
 
 
 def label(plan: Plan) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,9 +11,11 @@ import torch
 from merbench.api import Corpus, RequestError, Split
 from merbench.api.events import Note, Watch, ignore
 from merbench.engine.plan.plan import Plan
+from merbench.results.code_digest import code_digest
 from merbench.results.records.record import Record
+from merbench.results.spec import run_id
 from merbench.results.store.store import Store
-from merbench.results.store.unfinished import forced
+from merbench.results.store.unfinished import forced, is_made
 from merbench.runs.events import run_done
 from merbench.runs.jobs import side_by_side
 from merbench.runs.machine import Machine as Machine
@@ -36,6 +39,7 @@ def run(
     folds: Sequence[int | None] | None = None,
     force: bool = False,
     keep_weights: bool = True,
+    replaced: Mapping[str, str] | None = None,
     tuned_by: Mapping[str, Any] | None = None,
     jobs: int = 1,
     watch: Watch = ignore,
@@ -45,19 +49,53 @@ def run(
 
     What the store holds already is not run again. A record made by another version of the
     components' source is reused, and ``RunDone.other_source`` says so. ``force``: all of it is run
-    again, but what the same call has made already that was killed. ``folds``: only these of the
-    protocol. ``tuned_by`` goes into the records. ``jobs``: so many processes, each with the
+    again, but what the same call has made already that was killed; ``replaced``: what
+    ``made_again`` yields, where the call makes the runs of other plans too. ``folds``: only these
+    of the protocol. ``tuned_by`` goes into the records. ``jobs``: so many processes, each with the
     machine's threads; the records are the same.
     """
     work = Work(plan, corpus, store, machine, keep_weights, tuned_by)
     runs = [(seed, split) for seed in seeds for split in _splits(plan, folds)]
     if not force:
         return _run(work, runs, jobs, watch)
-    run_ids = [work.run_id(seed, split) for seed, split in runs]
-    with forced(store.root, run_ids, work.digest, store.get) as work.replaced:
-        if any(map(work.finished, run_ids)):
-            watch(Note(sentence=GOES_ON))
+    if replaced is not None:
+        work.replaced = replaced
         return _run(work, runs, jobs, watch)
+    run_ids = [work.run_id(seed, split) for seed, split in runs]
+    with _forced(store, run_ids, work.digest, watch) as work.replaced:
+        return _run(work, runs, jobs, watch)
+
+
+@contextmanager
+def made_again(
+    plans: Iterable[tuple[Plan, Sequence[int]]], store: Store, machine: Machine, watch: Watch
+) -> Iterator[Mapping[str, str]]:
+    """Around a call that makes the runs of several plans, each with its seeds, again: after a kill
+    the same call goes on with those that it has not made. Yields what ``run`` takes as
+    ``replaced``.
+    """
+    run_ids: list[str] = []
+    digests: list[str] = []
+    for plan, seeds in plans:
+        digests.append(code_digest(plan.modules, machine.parsed_code))
+        run_ids += [
+            run_id(plan.spec, plan.contents, seed, split.fold)
+            for seed in seeds
+            for split in plan.protocol.splits
+        ]
+    with _forced(store, run_ids, " ".join(digests), watch) as replaced:
+        yield replaced
+
+
+@contextmanager
+def _forced(
+    store: Store, run_ids: Sequence[str], source: str, watch: Watch
+) -> Iterator[Mapping[str, str]]:
+    """``forced``, which says so where it goes on."""
+    with forced(store.root, run_ids, source, store.get) as replaced:
+        if any(is_made(store.get(name), replaced.get(name, "")) for name in run_ids):
+            watch(Note(sentence=GOES_ON))
+        yield replaced
 
 
 def _run(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch: Watch) -> list[Record]:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -325,3 +326,38 @@ def test_what_contains_itself_is_one_sentence():
 def test_vectors_that_are_not_there_are_refused_also_where_the_data_set_has_its_own(store):
     with pytest.raises(merbench.RequestError, match="word vectors 'nowhere' are neither"):
         merbench.run("tfidf-ridge", SAMPLE, store=store, vectors=["nowhere"], **QUICK)
+
+
+def call_of_three_models(name):
+    """A call that makes the runs of three models, with keywords."""
+    models = ["late-fusion-dnn", "tfn", "lmf"]
+    calls = {
+        "ablate": partial(merbench.ablate, "tfn", SAMPLE, ["no-products", "no-full-product"]),
+        "robust": partial(merbench.robust, models, SAMPLE, corrupt=["audio=drop"]),
+    }
+    return partial(calls[name], seeds=1, epochs=1, threads=1, progress=False)
+
+
+@pytest.mark.parametrize("name", ["ablate", "robust"])
+def test_a_forced_call_of_several_models_goes_on_after_a_kill(name, store):
+    call = partial(call_of_three_models(name), store=store)
+    call()
+    trained = []
+
+    def train(killed_in=3):
+        def watch(event):
+            if isinstance(event, EpochDone):
+                trained.append(event.run_id)
+                if len(trained) == killed_in:
+                    raise KeyboardInterrupt
+
+        trained.clear()
+        call(force=True, watch=watch)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(killed_in=2)
+    first, *_ = trained
+    train(killed_in=0)
+    assert len(trained) in (1, 2) and first not in trained
+    train(killed_in=0)
+    assert len(set(trained)) == 3, "a call that has ended is made again whole"

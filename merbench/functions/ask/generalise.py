@@ -82,12 +82,14 @@ def generalised(
     test: list[Line] = []
     valid: list[Line] = []
     drift = 0.0
-    for name, plan in plans.items():
-        records = [] if why_not(plan) else bench.run(plan, seeds)
-        of_model = generalise(plan, bench.corpus, records, bench.store, bench.machine, sets, name)
-        test += of_model.test
-        valid += of_model.valid
-        drift = max(drift, of_model.drift or 0.0)
+    with bench.one_call(plan for plan in plans.values() if not why_not(plan)):
+        for name, plan in plans.items():
+            records = [] if why_not(plan) else bench.run(plan, seeds)
+            run = (plan, bench.corpus, records, bench.store, bench.machine)
+            of_model = generalise(*run, sets, name)
+            test += of_model.test
+            valid += of_model.valid
+            drift = max(drift, of_model.drift or 0.0)
     if not any(line.against and line.scored for line in test):
         reason = next((line.reason for line in test if line.reason), "no run was finished")
         raise RequestError(

@@ -105,10 +105,11 @@ def damaged(
 
     require_a_fit(plans.values(), cases)
     lines_by_name = {}
-    for name, plan in plans.items():
-        records = bench.run(plan, bench.options.seeds)
-        run = (plan, bench.corpus, records, bench.store, bench.machine)
-        lines_by_name[name] = robust(*run, cases, name)
+    with bench.one_call(plans.values()):
+        for name, plan in plans.items():
+            records = bench.run(plan, bench.options.seeds)
+            run = (plan, bench.corpus, records, bench.store, bench.machine)
+            lines_by_name[name] = robust(*run, cases, name)
     lines = list(chain.from_iterable(lines_by_name.values()))
     if not any(line.against for line in lines):
         raise RequestError(next(line.reason for line in lines if line.reason))
@@ -123,10 +124,12 @@ def missing(bench: Bench, plans: Mapping[str, Plan], kind: Kind) -> list[RateCur
 
     curves: list[RateCurve] = []
     n_finished = 0
-    for name, plan in plans.items():
-        records = bench.run(plan, bench.options.seeds)
-        n_finished += sum(record.status == "done" for record in records)
-        curves += over_rates(plan, bench.corpus, records, bench.store, bench.machine, kind, name)
+    with bench.one_call(plans.values()):
+        for name, plan in plans.items():
+            records = bench.run(plan, bench.options.seeds)
+            n_finished += sum(record.status == "done" for record in records)
+            run = (plan, bench.corpus, records, bench.store, bench.machine)
+            curves += over_rates(*run, kind, name)
     if not n_finished:
         raise RunError(f"no run of {', '.join(plans)} is finished, so nothing can be compared")
     if not curves:

@@ -87,10 +87,12 @@ def ablated(bench: Bench, names: Sequence[str], all_subsets: bool = False) -> Ab
     if unusable := [name for name in names if name in reasons]:
         raise RequestError(f"ablation {unusable[0]}: {reasons[unusable[0]]}")
     scored = {}
-    for name, plan in {FULL: full, **plan_by_name}.items():
-        title = "" if name == FULL else f"{options.model} {name}"
-        records = bench.run(plan, options.seeds, name=title)
-        scored[name] = by_seed(records, bench.store, plan.metrics)
+    plan_by_name = {FULL: full, **plan_by_name}
+    with bench.one_call(plan_by_name.values()):
+        for name, plan in plan_by_name.items():
+            title = "" if name == FULL else f"{options.model} {name}"
+            records = bench.run(plan, options.seeds, name=title)
+            scored[name] = by_seed(records, bench.store, plan.metrics)
     compared = lines(scored, reasons)
     return Ablated(full.track, full.metrics, compared, compare(compared, full.metrics))
 
