@@ -113,7 +113,11 @@ protocols.standard = {{ column = "mode", streams = ["text.transcript"] }}
 """
 
 
-def test_a_model_is_trained_on_one_set_and_scored_on_another(store, tmp_path):
+@pytest.fixture
+def two_sets(tmp_path):
+    """A folder with the data sets ``one`` and ``two``, and word vectors."""
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "v.txt").write_text("good 1 0\nbad 0 1\nfilm 1 1\n")
     for name in ("one", "two"):
         rows = [
             f"{name}-{i},0,{('bad', 'good', 'fine')[i % 3]} {name} film,{i % 3 - 1},{mode}"
@@ -123,8 +127,12 @@ def test_a_model_is_trained_on_one_set_and_scored_on_another(store, tmp_path):
         (tmp_path / name / "dataset.toml").write_text(FOLDER.format(name=name))
         lines = ["video_id,clip_id,text,label,mode", *rows]
         (tmp_path / name / "label.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_a_model_is_trained_on_one_set_and_scored_on_another(store, two_sets):
     ways = merbench.transfer(
-        ["one"], ["two"], "tfidf-ridge", data=tmp_path, store=store, progress=False, seeds=1
+        ["one"], ["two"], "tfidf-ridge", data=two_sets, store=store, progress=False, seeds=1
     )
     frame = ways.to_pandas().set_index("trained on")
     assert list(frame.index) == ["two alone (text)", "one → two"] and not ways.failed
@@ -328,23 +336,28 @@ def test_vectors_that_are_not_there_are_refused_also_where_the_data_set_has_its_
         merbench.run("tfidf-ridge", SAMPLE, store=store, vectors=["nowhere"], **QUICK)
 
 
-def call_of_three_models(name):
-    """A call that makes the runs of three models, with keywords."""
+@pytest.fixture
+def calls_of_several_models(two_sets, store):
+    """Name -> a call, and how many runs it makes."""
     models = ["late-fusion-dnn", "tfn", "lmf"]
+    ways = {"finetune": True, "together": True, "data": two_sets}
     calls = {
-        "ablate": partial(merbench.ablate, "tfn", SAMPLE, ["no-products", "no-full-product"]),
-        "robust": partial(merbench.robust, models, SAMPLE, corrupt=["audio=drop"]),
+        "ablate": (partial(merbench.ablate, "tfn", SAMPLE, ["no-products", "no-full-product"]), 3),
+        "robust": (partial(merbench.robust, models, SAMPLE, corrupt=["audio=drop"]), 3),
+        # On the target alone, on the source, on both, and from both of these on.
+        "transfer": (partial(merbench.transfer, ["one"], ["two"], "text-only", **ways), 5),
     }
-    return partial(calls[name], seeds=1, epochs=1, threads=1, progress=False)
+    quick = {**QUICK, "seeds": 1, "store": store}
+    return {name: (partial(call, **quick), runs) for name, (call, runs) in calls.items()}
 
 
-@pytest.mark.parametrize("name", ["ablate", "robust"])
-def test_a_forced_call_of_several_models_goes_on_after_a_kill(name, store):
-    call = partial(call_of_three_models(name), store=store)
+@pytest.mark.parametrize("name", ["ablate", "robust", "transfer"])
+def test_a_forced_call_of_several_models_goes_on_after_a_kill(name, calls_of_several_models):
+    call, runs = calls_of_several_models[name]
     call()
     trained = []
 
-    def train(killed_in=3):
+    def train(killed_in=0):
         def watch(event):
             if isinstance(event, EpochDone):
                 trained.append(event.run_id)
@@ -353,11 +366,11 @@ def test_a_forced_call_of_several_models_goes_on_after_a_kill(name, store):
 
         trained.clear()
         call(force=True, watch=watch)
+        return sorted(trained)
 
     with pytest.raises(KeyboardInterrupt):
         train(killed_in=2)
-    first, *_ = trained
-    train(killed_in=0)
-    assert len(trained) in (1, 2) and first not in trained
-    train(killed_in=0)
-    assert len(set(trained)) == 3, "a call that has ended is made again whole"
+    first, killed = trained
+    rest = train()
+    assert len(rest) == runs - 1 and first not in rest and killed in rest
+    assert train() == sorted([first, *rest]), "a call that has ended is made again whole"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -116,7 +117,8 @@ def transferred(bench: Bench, pairs: Sequence[tuple[str, str]], ways: Ways) -> T
         further["together"] = runs.together
     if ways.together and finetune:
         further["together, finetuned"] = runs.together_then_target
-    compared = lines(planned, runs.run, bench.store, bench.machine, further)
+    with bench.one_call(runs.planned(planned, finetune, ways.together)):
+        compared = lines(planned, runs.run, bench.store, bench.machine, further)
     plan = planned[0].use
     differences = compare(compared, plan.metrics)
     return Transferred(plan.metrics, compared, differences, notes, plan.recipe.caveat, bench.failed)
@@ -133,6 +135,41 @@ class _Runs:
         name = " · ".join((label(plan), plan.spec.dataset, *variant))
         return self.bench.run(plan, self.bench.options.seeds, corpus=corpus, name=name)
 
+    def planned(self, pairs: Sequence[Pair], finetune: bool, jointly: bool) -> Iterator[Plan]:
+        """Of all that the ways make runs of; a way that the model cannot go has none."""
+        from merbench.engine.plan.start_weights import Start
+        from merbench.results.spec import series
+
+        for pair in pairs:
+            first_plans = [pair.learn, *(self._joint_plans(pair) if jointly else ())]
+            yield from (pair.use, *first_plans)
+            for first in first_plans if finetune else ():
+                request = replace(
+                    self._further(),
+                    modalities=tuple(pair.use.streams),
+                    start=Start(series(first.spec, first.contents)),
+                )
+                with suppress(RequestError):
+                    yield self._plan(request, pair.target)
+
+    def _joint_plans(self, pair: Pair) -> list[Plan]:
+        from merbench.analyses.transfer import together
+
+        plans: list[Plan] = []
+
+        def note(plan: Plan, corpus: Corpus) -> list[Record]:
+            plans.append(plan)
+            return []
+
+        with suppress(RequestError):
+            together(pair, self.bench.options.request, self._plan, note)
+        return plans
+
+    def _further(self) -> Request:
+        """What is asked of the training that is added on the target alone."""
+        request = self.bench.options.request
+        return replace(request, settings={**request.settings, **self.settings})
+
     def source_then_target(self, pair: Pair) -> list[Record]:
         return self._finetuned(pair, self.run(pair.learn, pair.source), "finetuned")
 
@@ -147,11 +184,10 @@ class _Runs:
     def _finetuned(self, pair: Pair, start_runs: list[Record], variant: str) -> list[Record]:
         from merbench.analyses.transfer import finetuned
 
-        request = self.bench.options.request
         return finetuned(
             pair,
             start_runs,
-            replace(request, settings={**request.settings, **self.settings}),
+            self._further(),
             lambda changed: self._plan(changed, pair.target),
             lambda plan, corpus: self.run(plan, corpus, variant),
             self.bench.store,
