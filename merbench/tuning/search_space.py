@@ -84,6 +84,8 @@ def space_of(plan: Plan, fixed: set[str]) -> Space:
                 continue
             if tune.modality and tune.modality not in plan.streams:
                 continue
+            if tune.spaces and plan.task.space.kind not in tune.spaces:
+                continue
             key = f"{slot}.{name}"
             ranges[key] = _distribution(tune, info.annotation is int, default)
             defaults[key] = default

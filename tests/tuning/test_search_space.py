@@ -10,33 +10,41 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from merbench.api import Recipe, RequestError, Tune
+from merbench.engine.build import build
 from merbench.engine.plan.settings import SINGLE
 from merbench.engine.resolve import resolve
+from merbench.engine.rows.splits import Fold
 from merbench.testing import tiny
+from merbench.testing.recipes.trained import spaces_of
 from merbench.tuning.search_space import fixed_by, settle, space_of
 from tests.tiny_runs import MACHINE, in_folds
 
 TUNED = ("text-only", "late-fusion-dnn", "tfn", "lmf", "mult", "early-fusion-lstm", "merclip")
 
 
-@pytest.mark.parametrize("model", TUNED)
-def test_every_recipe_has_a_space_and_any_corner_of_it_builds(ask, model):
-    from merbench.engine.build import build
-    from merbench.engine.rows.splits import Fold
-
-    plan = ask(model, settings={})[1]
-    space = space_of(plan, set())
-    assert {"train.lr", "train.weight_decay", "train.batch_size"} < set(
-        space.ranges
-    ) and math.isinf(space.size)
-    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+@pytest.mark.parametrize("kind", ["score", "class", "multilabel"])
+def test_every_recipe_has_a_space_and_corners_of_it_build(catalog, ask, kind):
+    recipes = [catalog.recipe(name) for name in catalog.names("recipe")]
+    trained = [r for r in recipes if not r.closed_form and kind in spaces_of(catalog, r)]
+    assert len(trained) > 20
     draw = np.random.default_rng(0)
-    for _ in range(6):
-        corner = {}
-        for name, r in space.ranges.items():
-            ends = r.choices if isinstance(r, CategoricalDistribution) else (r.low, r.high)
-            corner[name] = ends[draw.integers(len(ends))]
-        build(settle(plan, corner), fold, 0, MACHINE.device)
+    for recipe in trained:
+        plan = ask(recipe.name, kind, settings={})[1]
+        space = space_of(plan, set())
+        assert "train.lr" in space.ranges and math.isinf(space.size), recipe.name
+        fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+        for _ in range(2):
+            corner = {}
+            for name, r in space.ranges.items():
+                ends = r.choices if isinstance(r, CategoricalDistribution) else (r.low, r.high)
+                corner[name] = ends[draw.integers(len(ends))]
+            build(settle(plan, corner), fold, 0, MACHINE.device)
+
+
+def test_a_range_for_labels_that_occur_together_is_searched_where_they_can(ask):
+    mark = "label_encoder.cooccurrence"
+    assert mark in space_of(ask("scpnet", "multilabel", settings={})[1], set()).ranges
+    assert mark not in space_of(ask("scpnet", "score", settings={})[1], set()).ranges
 
 
 def test_settling_is_resolving_with_the_settings_on_top(ask, catalog):

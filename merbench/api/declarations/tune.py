@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from merbench.api.material.types import Modality
+from merbench.api.material.types import Modality, SpaceKind
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Tune:
     hold the default.
 
     Any value must fit any value of the other ranges of its config. ``modality``: searched only
-    where the run has that modality.
+    where the run has that modality. ``spaces``: only where its label space is of one of these
+    kinds.
     """
 
     low: float | None = None
@@ -24,6 +25,7 @@ class Tune:
     log: bool = False
     choices: tuple[Any, ...] = ()
     modality: Modality | None = None
+    spaces: tuple[SpaceKind, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.choices) == (self.low is not None and self.high is not None):

@@ -52,7 +52,7 @@ class LabelGraph(nn.Module):
         """Smaller edges are left out."""
         min_count: Annotated[float, Field(ge=0)] = 3.0
         """A label seen less often in train has no edges to others."""
-        reach: Annotated[float, Field(gt=0), Tune(0.25, 4.0, log=True)] = 1.0
+        reach: Annotated[float, Field(gt=0), Tune(0.25, 4.0, log=True, spaces=("score",))] = 1.0
         """Of the ordinal graph, in units of the score."""
         shuffle: bool = False
         """Control: each label has another's vector, and that one's place in the graph."""

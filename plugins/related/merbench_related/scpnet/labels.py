@@ -39,11 +39,18 @@ class StructuredPrior(nn.Module):
         """What ``text=template`` reads, with the label word in place of {}; other texts do without
         it.
         """
-        contrast: Annotated[Contrast, Tune(choices=("centre", "softmax", "none"))] = "centre"
+        contrast: Annotated[
+            Contrast,
+            Tune(choices=("centre", "softmax", "none"), spaces=("class", "multilabel", "joint")),
+        ] = "centre"
         """How affinities are made of vectors; ``none`` is the authors', and nearly uniform."""
-        sharpness: Annotated[float, Field(gt=0), Tune(0.02, 0.5, log=True)] = 0.05
+        sharpness: Annotated[
+            float, Field(gt=0), Tune(0.02, 0.5, log=True, spaces=("class", "multilabel", "joint"))
+        ] = 0.05
         """Of contrast ``softmax``."""
-        cooccurrence: Annotated[float, Field(ge=0, le=1), Tune(0.0, 1.0)] = 0.0
+        cooccurrence: Annotated[
+            float, Field(ge=0, le=1), Tune(0.0, 1.0, spaces=("multilabel", "joint"))
+        ] = 0.0
         """Share of the train rows' P(j | i) in the affinities, where labels can occur together."""
         neighbours: Annotated[int, Field(ge=1), Tune(1, 5)] = 2
         """That each label keeps."""
@@ -51,7 +58,7 @@ class StructuredPrior(nn.Module):
         """Of its neighbours in a row of A (s)."""
         temperature: Annotated[float, Field(gt=0), Tune(0.1, 1.0, log=True)] = 0.3
         """Of R (T): .2 or .3 in the paper."""
-        reach: Annotated[float, Field(gt=0), Tune(0.25, 4.0, log=True)] = 1.0
+        reach: Annotated[float, Field(gt=0), Tune(0.25, 4.0, log=True, spaces=("score",))] = 1.0
         """Affinity of anchors is exp(-distance / reach), in units of the score."""
         propagate: bool = True
         """False: E' = E."""
