@@ -113,7 +113,7 @@ class Bench:
         """
         from merbench.runs.run import run
 
-        if plan.recipe.closed_form and len(seeds) > 1:
+        if plan.one_seed and len(seeds) > 1:
             self.say(
                 f"note: {plan.spec.model} is fitted in closed form, the same for every seed: "
                 f"seed {seeds[0]} alone is run"
@@ -244,7 +244,8 @@ class Bench:
             except RequestError:  # it reads other streams than these
                 continue
             try:
-                records[name] = self.run(floor, (0,), force=False)
+                seeds = (0,) if floor.one_seed else self.options.seeds
+                records[name] = self.run(floor, seeds, force=False)
             except RequestError as error:
                 self.say(f"floor {name} is left out: {error}")
         return records
@@ -266,14 +267,15 @@ class Bench:
             return None
 
         record = named(self.store, run)
-        only_closed_form = all(self.catalog.recipe(model).closed_form for model in options.models)
-        seeds = options.seeds[:1] if only_closed_form else options.seeds
+        drawn = options.request.labels or options.request.missing
+        closed_forms = all(self.catalog.recipe(model).closed_form for model in options.models)
+        seeds = options.seeds[:1] if closed_forms and not drawn else options.seeds
         return start_from(self.store, record, seeds, seen_by(self.store, record, find))
 
 
 def _different(plan: Plan, seeds: Sequence[int]) -> Sequence[int]:
     """The first alone where all give the same run."""
-    return seeds[:1] if plan.recipe.closed_form else seeds
+    return seeds[:1] if plan.one_seed else seeds
 
 
 def label(plan: Plan) -> str:

@@ -21,7 +21,7 @@ def floors_along(catalog: Catalog) -> list[str]:
 
 
 def closed_forms(catalog: Catalog) -> set[str]:
-    """Models that are the same for every seed."""
+    """Models that are the same for every seed, as long as their train rows are."""
     return {recipe.name for recipe in _recipes(catalog) if recipe.closed_form}
 
 

@@ -82,7 +82,7 @@ def streams_read(
         if encoder_for(recipe, offered[m]) or f"encoder.{m}" in request.settings
     }
     for modality in request.streams:
-        if modality in used_modalities and modality not in with_encoder:
+        if recipe.encoders and modality in used_modalities and modality not in with_encoder:
             stream = offered[modality]
             raise RequestError(
                 f"model {recipe.name} has no encoder for a stream of kind {stream.kind!r} such as "

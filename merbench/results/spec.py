@@ -54,6 +54,11 @@ class RunSpec(Config):
     seed; empty = from none.
     """
 
+    @property
+    def drawn_train_rows(self) -> bool:
+        """Whether what train rows keep differs from seed to seed."""
+        return bool(self.labels or self.missing)
+
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""

@@ -150,12 +150,11 @@ class _Layout:
 
     def _of_model(self, track: Track, model: Model) -> Iterator[Cell]:
         recipe = self.workspace.catalog.recipe(model.name)
-        one_seed = recipe.floor or recipe.closed_form
-        seeds = tuple(self.study.seeds[:1] if one_seed else self.study.seeds)
         shared_settings = {} if recipe.closed_form else self.study.settings
         request = self._request(track, model, {**shared_settings, **model.settings})
         full = self.workspace.plan(track.dataset, request)
-        search = None if one_seed else self._search(request, full)
+        seeds = self._seeds(full)
+        search = None if recipe.closed_form else self._search(request, full)
         common = _Common(self.workspace, track.dataset, seeds, full, search)
         yield common.cell(model.name, request, full)
         if search and self.study.tune and self.study.tune.defaults:
@@ -207,7 +206,10 @@ class _Layout:
             return None
         except RequestError:
             return None
-        return Cell(name, track.dataset, request, plan, tuple(self.study.seeds[:1]))
+        return Cell(name, track.dataset, request, plan, self._seeds(plan))
+
+    def _seeds(self, plan: Plan) -> tuple[int, ...]:
+        return tuple(self.study.seeds[:1] if plan.one_seed else self.study.seeds)
 
     def _request(self, track: Track, model: Model, settings: Mapping[str, Any]) -> Request:
         return Request(

@@ -65,6 +65,17 @@ def test_a_closed_form_is_run_once(merbench):
     ] == [0]
 
 
+def test_a_closed_form_and_its_floors_are_run_for_each_seed_that_draws_other_train_rows(merbench):
+    words = ("run", "--model", "ridge", *QUICK[:2], "--seeds", "2", "--json")
+    for policy in (("--task", "emotions", "--labels", "keep:0.5"), ("--missing", "audio=0.5")):
+        result = loads(merbench(*words, *policy, check=True).stdout)
+        assert [run["seed"] for run in result["runs"]] == [0, 1]
+        one, other = (run["metrics"] for run in result["runs"])
+        assert one != other
+        metric = next(iter(result["summary"]))
+        assert {scores[metric]["n"] for scores in result["floors"].values()} == {2}
+
+
 def test_a_closed_form_goes_on_from_the_one_run_that_there_is(merbench):
     words = ("run", "--model", "tfidf-ridge", *QUICK[:2], "--json")
     (first,) = loads(merbench(*words, check=True).stdout)["runs"]

@@ -166,6 +166,14 @@ def test_floors_come_along_with_one_seed(cells):
     assert {c.label: c.seeds for c in cells(named)}["svr"] == (0,)
 
 
+def test_floors_have_every_seed_where_each_draws_other_train_rows(cells):
+    drawn = STUDY.replace("floors = false", "").replace(
+        "[[tracks]]", "[[tracks]]\nmissing = { audio = 0.5 }", 1
+    )
+    for floor in ("majority", "ridge"):
+        assert [c.seeds for c in cells(drawn) if c.label == floor] == [(0, 1, 2), (0,)]
+
+
 def test_a_floor_that_cannot_read_the_labels_is_left_out_with_a_sentence(
     read, catalog, store, tmp_path
 ):

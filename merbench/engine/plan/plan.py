@@ -143,6 +143,11 @@ class Plan:
     """What records must tell of all these runs."""
 
     @property
+    def one_seed(self) -> bool:
+        """Whether every seed makes the same run: a closed form on the same train rows."""
+        return self.recipe.closed_form and not self.spec.drawn_train_rows
+
+    @property
     def views(self) -> dict[str, list[Part]]:
         """Name -> the parts that make it, in turn."""
         return {

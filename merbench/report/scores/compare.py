@@ -25,8 +25,8 @@ Seeds = Mapping[int, Scored]
 
 @dataclass(frozen=True)
 class Side:
-    """One of two models. ``floor``: it is the same for every seed, so that its one run may stand
-    for each.
+    """One of two models. ``floor``: where it has one run, which is the same for every seed, that
+    may stand for each.
     """
 
     seeds: Seeds

@@ -12,18 +12,20 @@ from merbench.report.verify.failure import Failure
 def check_seeds(
     folder: Folder, board: Board, closed_forms: Collection[str], folds: set[int | None]
 ) -> Iterator[Failure]:
-    """Every fold of each seed; 0 to N-1 and the same for all that was trained, 0 alone for what is
-    the same for every seed. Outside predictions have the seeds that their makers have.
+    """Every fold of each seed; 0 to N-1 and the same for all rows, 0 alone for a closed form whose
+    train rows are the same for every seed. Outside predictions have the seeds that their makers
+    have.
     """
     seeds_by_row: dict[str, list[int]] = {}
     for entry in board.entries:
         file = folder.files[entry.first.run_id]
-        deterministic = entry.floor or entry.first.spec.model in closed_forms
-        sentences = [*_one_row(entry, folds, deterministic)]
-        if entry.first.outside:
-            sentences += _trained(entry, folder)
-        elif not deterministic:
+        spec = entry.first.spec
+        closed_form = entry.floor or spec.model in closed_forms
+        one_seed = closed_form and not spec.drawn_train_rows
+        sentences = [*_one_row(entry, folds, one_seed)]
+        if not one_seed and not entry.first.outside:
             seeds_by_row[entry.name] = _seeds(entry)
+        if not closed_form or entry.first.outside:
             sentences += _trained(entry, folder)
         yield from (Failure(file, f"{entry.name}: {sentence}") for sentence in sentences)
     all_seeds = list(seeds_by_row.values())
@@ -46,15 +48,15 @@ def unfinished_seeds(entry: Entry, folds: set[int | None]) -> Iterator[str]:
             yield f"seed {seed} lacks {len(folds - finished)} of {len(folds)} finished folds"
 
 
-def _one_row(entry: Entry, folds: set[int | None], deterministic: bool) -> Iterator[str]:
+def _one_row(entry: Entry, folds: set[int | None], one_seed: bool) -> Iterator[str]:
     seeds = _seeds(entry)
     yield from unfinished_seeds(entry, folds)
     if any(r.tuned_by != entry.first.tuned_by for r in entry.done):
         yield "its runs name more than one search for their settings"
     if entry.first.outside:
         return
-    if seeds != list(range(1 if deterministic else len(seeds))):
-        needed = "0 alone, being the same for every seed" if deterministic else "all from 0 on"
+    if seeds != list(range(1 if one_seed else len(seeds))):
+        needed = "0 alone, being the same for every seed" if one_seed else "all from 0 on"
         yield f"its seeds are {_listed(seeds)}, and must be {needed}"
 
 

@@ -408,6 +408,17 @@ def test_a_model_that_is_called_a_floor(path, undrawn):
     )
 
 
+def test_one_seed_of_a_floor_whose_labels_each_seed_draws(path, undrawn):
+    file = path / "records" / "ridge.json"
+    (ridge,) = unpack(file.read_bytes())
+    drawn = ridge.spec.model_copy(update={"labels": "keep:0.5"})
+    file.write_bytes(pack([ridge.model_copy(update={"spec": drawn})]))
+    assert (
+        "records/ridge.json",
+        "ridge: its seeds are 0, and those of the other rows 0, 1, 2, 3, 4, 5",
+    ) in failures(path)
+
+
 def test_one_seed_that_stands_for_all(path, undrawn):
     file, kept = path / "records" / "mult.json", path / "predictions" / "mult.safetensors"
     records, made = unpack(file.read_bytes()), load(kept.read_bytes())
