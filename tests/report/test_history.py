@@ -17,6 +17,7 @@ from merbench.bench.python_session import catalog
 from merbench.cli.look.leaderboard.rejected import refuse_unexplained
 from merbench.functions.look.pull import pulled
 from merbench.report.folder.read import read, titled
+from merbench.report.folder.write import unwritten
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.compare import side
@@ -195,24 +196,38 @@ def test_what_supersedes_a_run_comes_with_its_weights_and_stays_on_the_tracks_of
     assert (mine.root / "weights" / weights.name).read_bytes() == weights.read_bytes()
 
 
-def test_a_published_result_changes_only_with_a_reason(built, page, tmp_path):
-    _, board, _ = page
-    refuse_unexplained(built, board)
+def test_a_published_result_changes_only_with_a_reason(built, tmp_path):
+    refuse_unexplained(read(built))
     store = Store(tmp_path)
     put(store, 0.3, spec("tfn"), range(2))
     source = StoreSource(store)
     (other,) = collect(source.records(), ())
     with pytest.raises(RequestError, match=r"publishes run [0-9a-f]{16} of tfn with other results"):
-        refuse_unexplained(built, other)
-    refuse_unexplained(tmp_path / "new", other)
+        refuse_unexplained(unwritten(built, other, source))
+    refuse_unexplained(unwritten(tmp_path / "new", other, source))
+
+
+def test_the_same_predictions_added_up_to_another_last_digit_are_no_other_result(built):
+    folder = read(built)
+    first, *others = folder.records
+    test = first.metrics.test | {"mae": first.metrics.test["mae"] + 1e-15}
+    metrics = first.metrics.model_copy(update={"test": test})
+    again = first.model_copy(update={"metrics": metrics})
+    refuse_unexplained(dataclasses.replace(folder, records=(again, *others)))
+    with pytest.raises(RequestError, match="with other results"):
+        predicted = dict(folder.predicted) | {first.run_id: folder.predicted[first.run_id] + 1}
+        refuse_unexplained(
+            dataclasses.replace(folder, records=(again, *others), predicted=predicted)
+        )
 
 
 def test_a_published_result_is_not_dropped(built, corrected, tmp_path):
     store = Store(tmp_path)
     put(store, 0.9, spec("merclip"), range(2))
-    (other,) = collect(StoreSource(store).records(), ())
+    source = StoreSource(store)
+    (other,) = collect(source.records(), ())
     with pytest.raises(RequestError, match=r"publishes 8 runs that this store does not .*mult"):
-        refuse_unexplained(built, other)
+        refuse_unexplained(unwritten(built, other, source))
 
 
 def test_a_run_with_equal_results_replaces_nothing(tmp_path):

@@ -88,9 +88,9 @@ def command(
                 "its data set was joined for these runs alone, so that nobody could verify them"
             )
             continue
-        path = folder_of(board)
-        refuse_unexplained(path, board)
-        planned.append((unwritten(path, board, read.source), board, scores))
+        folder = unwritten(folder_of(board), board, read.source)
+        refuse_unexplained(folder)
+        planned.append((folder, board, scores))
     given = _extras(extras, [board.track for _, board, _ in planned])
     extras_by_track = [
         read_extras(folder.path, EXTRAS.keys() - new) | new

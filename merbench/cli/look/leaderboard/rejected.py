@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.plural import count_of
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from merbench.report.folder.folder import Folder
     from merbench.report.scores.rows.entries import Board
     from merbench.report.verify.failure import Failure
+    from merbench.results.records.record import Record
 
 SHOWN = 5
 
@@ -36,39 +36,55 @@ def refuse_rejected(session: Session, planned: Iterable[tuple[Folder, Board]]) -
             )
 
 
-def refuse_unexplained(folder: Path, board: Board) -> None:
-    """RequestError where a run that is published in ``folder`` has other results now and
-    no correction says why, or is not on the board at all.
+def refuse_unexplained(folder: Folder) -> None:
+    """RequestError where a run that is published where ``folder`` is to be written predicts
+    something else now and no correction says why, or is not in it at all.
     """
+    import numpy as np
+
     from merbench.api.errors import DataError, RequestError
     from merbench.data.first_few import first_few
     from merbench.report.folder.read import read
     from merbench.results.store.corrections import digest, original
 
-    if not (folder / "rows.json").is_file():
+    if not (folder.path / "rows.json").is_file():
         return
     try:
-        published = read(folder, with_scores=False)
+        published = read(folder.path, with_scores=False)
     except DataError:
         return  # it is written anew
-    runs = [record for entry in board.all_entries for record in entry.records]
-    known = {(original(record.run_id), digest(record)) for record in runs}
+    known = {(original(record.run_id), digest(record)) for record in folder.records}
     ids = {run for run, _ in known}
+    now = {record.run_id: record for record in folder.records}
+
+    def predicts_the_same(record: Record) -> bool:
+        """Its metrics may have another last digit, added up by another version."""
+        return (
+            record.run_id in now
+            and now[record.run_id].thresholds == record.thresholds
+            and np.array_equal(
+                folder.predicted[record.run_id], published.predicted[record.run_id], equal_nan=True
+            )
+        )
+
     for record in published.records:
         run = original(record.run_id)
-        if record.status == "done" and run in ids and (run, digest(record)) not in known:
+        if record.status != "done" or run not in ids or (run, digest(record)) in known:
+            continue
+        if not predicts_the_same(record):
             raise RequestError(
-                f"{folder} publishes run {run} of {record.spec.model} with other results than this "
-                "store has; say why they changed (merbench leaderboard supersede ROW --reason), "
+                f"{folder.path} publishes run {run} of {record.spec.model} with other results "
+                "than this store has; say why they changed "
+                "(merbench leaderboard supersede ROW --reason), "
                 "or build into another folder"
             )
     gone = [r for r in published.records if r.status == "done" and original(r.run_id) not in ids]
     if gone:
         files = sorted({published.files[record.run_id].name for record in gone})
         raise RequestError(
-            f"{folder} publishes {count_of(len(gone), 'run')} that this store does not have "
+            f"{folder.path} publishes {count_of(len(gone), 'run')} that this store does not have "
             f"({first_few(files, 8)} in its records/); bring them into it "
-            f"(merbench leaderboard pull {folder.parent}), remove these files, "
+            f"(merbench leaderboard pull {folder.path.parent}), remove these files, "
             "or build into another folder"
         )
 
