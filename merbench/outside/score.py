@@ -215,7 +215,7 @@ def _of_split(
     record = Record(
         run_id=run_id(spec, contents, files.seed, split.fold),
         status="done",
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=datetime.now(UTC).isoformat(timespec="microseconds"),
         spec=spec,
         track=track,
         seed=files.seed,

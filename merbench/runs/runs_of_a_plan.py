@@ -88,7 +88,7 @@ class Work:
         tuned_by = self.tuned_by or (earlier and earlier.tuned_by)
         return Draft(
             run_id=run_id,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            started=datetime.now(UTC).isoformat(timespec="microseconds"),
             spec=plan.spec,
             track=plan.track,
             also_on=[t for t in earlier.tracks if t != plan.track] if earlier else (),

@@ -157,6 +157,7 @@ class Record(Config):
     run_id: str
     status: Literal["done", "failed"]
     started: str
+    """ISO 8601, to the microsecond: it tells two trainings of one run apart (``record_key``)."""
     spec: RunSpec
     track: Track
     seed: int
