@@ -221,6 +221,15 @@ def test_the_same_predictions_added_up_to_another_last_digit_are_no_other_result
         )
 
 
+def test_a_published_run_that_failed_when_it_was_made_again_is_another_result(built):
+    folder = read(built)
+    first, *others = folder.records
+    failed = first.model_copy(update={"status": "failed", "metrics": None})
+    left = {run: array for run, array in folder.predicted.items() if run != first.run_id}
+    with pytest.raises(RequestError, match="with other results"):
+        refuse_unexplained(dataclasses.replace(folder, records=(failed, *others), predicted=left))
+
+
 def test_a_published_result_is_not_dropped(built, corrected, tmp_path):
     store = Store(tmp_path)
     put(store, 0.9, spec("merclip"), range(2))

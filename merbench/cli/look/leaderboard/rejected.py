@@ -59,12 +59,13 @@ def refuse_unexplained(folder: Folder) -> None:
 
     def predicts_the_same(record: Record) -> bool:
         """Its metrics may have another last digit, added up by another version."""
+        before = published.predicted.get(record.run_id)
+        after = folder.predicted.get(record.run_id)  # none of a run that failed
         return (
-            record.run_id in now
+            before is not None
+            and after is not None
             and now[record.run_id].thresholds == record.thresholds
-            and np.array_equal(
-                folder.predicted[record.run_id], published.predicted[record.run_id], equal_nan=True
-            )
+            and np.array_equal(before, after, equal_nan=True)
         )
 
     for record in published.records:
