@@ -19,7 +19,7 @@ from merbench.api import (
     Steps,
 )
 from merbench.testing import tiny
-from merbench_related.lsgmer.consistency import Consistency, jensen_shannon
+from merbench_related.lsgmer.consistency import Consistency, distributions, jensen_shannon
 from merbench_related.lsgmer.fusion import LabelSignal
 from merbench_related.lsgmer.labels import LabelMoving
 
@@ -121,6 +121,20 @@ def test_jensen_shannon_is_scipy_s():
     p[0] = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0])
     expected = torch.tensor([jensenshannon(a, b) ** 2 for a, b in zip(p, q, strict=True)])
     torch.testing.assert_close(jensen_shannon(p, q), expected)
+
+
+@pytest.mark.parametrize("kind", ["class", "multilabel"])
+def test_a_probability_that_is_0_in_float32_has_the_gradient_of_float64(kind):
+    logits = torch.tensor([[[200.0, 0.0, 1.0], [2.0, -200.0, 1.0]], [[0.5, 0.0, 200.0]] * 2])
+
+    def gradient(dtype):
+        x = logits.to(dtype, copy=True).requires_grad_()
+        p, q = (distributions(y, tiny.context(kind).space) for y in x)
+        assert (p == 0).any() == (dtype == torch.float32)
+        jensen_shannon(p, q).sum().backward()
+        return x.grad.float()
+
+    torch.testing.assert_close(gradient(torch.float32), gradient(torch.float64))
 
 
 @pytest.mark.parametrize("kind", ["score", "class", "multilabel", "joint"])

@@ -28,9 +28,14 @@ from merbench.api import (
 def jensen_shannon(p_BC: Tensor, q_BC: Tensor) -> Tensor:
     """[B]: JS(p, q) = KL(p, m) / 2 + KL(q, m) / 2 with m = (p + q) / 2, in nats: at most log 2."""
     middle_BC = (p_BC + q_BC) / 2
+    # Softmax and sigmoid reach 0 in float32, where the gradient of x log x is not finite.
+    least = torch.finfo(p_BC.dtype).tiny
+
+    def times_log(a_BC: Tensor, b_BC: Tensor) -> Tensor:
+        return torch.xlogy(a_BC, b_BC.clamp(min=least))
 
     def kl(a_BC: Tensor) -> Tensor:
-        return (torch.xlogy(a_BC, a_BC) - torch.xlogy(a_BC, middle_BC)).sum(-1)
+        return (times_log(a_BC, a_BC) - times_log(a_BC, middle_BC)).sum(-1)
 
     return (kl(p_BC) + kl(q_BC)) / 2
 
