@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from merbench.api import (
+    MODALITIES,
     Component,
     Config,
     Fused,
@@ -126,6 +127,24 @@ class UnusedParameter(Sound):
         self.idle = nn.Linear(2, 2)
 
 
+class BuiltForAbsentModalities(Sound):
+    def __init__(self, config, context, widths, query_width):
+        super().__init__(config, context, dict.fromkeys(MODALITIES, 6), query_width)
+
+
+class GatedBySoftmax(Sound):
+    """Scores that say nothing where a run has a single modality."""
+
+    def __init__(self, config, context, widths, query_width):
+        super().__init__(config, context, widths, query_width)
+        self.gate = nn.ModuleDict({m: nn.Linear(w, 1, bias=False) for m, w in widths.items()})
+
+    def pooled(self, parts):
+        means = {m: masked_mean(*steps) for m, steps in parts.items()}
+        weight_MB1 = torch.stack([self.gate[m](x) for m, x in means.items()]).softmax(0)
+        return (weight_MB1 * torch.stack([self.project[m](x) for m, x in means.items()])).sum(0)
+
+
 class HiddenState(Sound):
     def __init__(self, *given):
         super().__init__(*given)
@@ -171,6 +190,7 @@ BREAKS = {
     LooksAtOtherRows: "batch permutation",
     DividesByLength: "missing modality is finite",
     UnusedParameter: "gradient reaches every parameter",
+    BuiltForAbsentModalities: "gradient reaches every parameter",
     HiddenState: "state round-trips",
 }
 
@@ -184,8 +204,9 @@ def verdicts(factory, kind="fusion", **declared):
     return {v.check: v for v in check_plugin(catalog, "it")}
 
 
-def test_a_sound_part_passes_them_all():
-    assert {v.status for v in verdicts(Sound).values()} == {"passed"}
+@pytest.mark.parametrize("factory", [Sound, GatedBySoftmax])
+def test_a_sound_part_passes_them_all(factory):
+    assert {v.status for v in verdicts(factory).values()} == {"passed"}
 
 
 @pytest.mark.parametrize("factory", BREAKS)
