@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import mse_loss
 
 import merbench.api
-from merbench.api import MetricDef, RequestError, Stage, read_out
+from merbench.api import Component, MetricDef, RequestError, Stage, read_out
 from merbench.api.declarations.hookspecs import Hooks
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
@@ -26,6 +26,7 @@ from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
 from merbench.host.discovery import Plugin, checked
 from merbench.testing import tiny
+from merbench.testing.checks import check_plugin
 from merbench.testing.recipes.trained import trained
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -63,12 +64,21 @@ def test_the_plugin_of_your_method_runs(catalog, tmp_path, monkeypatch):
             (package / name[1]).write_text(block)
     monkeypatch.syspath_prepend(str(tmp_path))
     hooks = importlib.import_module("myfusion.hooks")
+    (shown,) = re.findall(r"`(Component\(.*?\))`", (DOCS / "your-method.md").read_text())
+    encoder = eval(shown, {"Component": Component})
     try:
-        problem, fold = fitted(with_plugin(catalog, hooks.merbench_components()), "mean")
+        plugin = with_plugin(catalog, [*hooks.merbench_components(), encoder])
+        assert {v.status for v in check_plugin(plugin, "gru")} == {"passed"}
+        problem, fold = fitted(plugin, "mean", **{"encoder.audio": "gru"})
         assert np.isfinite(predict(problem.model, problem.valid, fold.space)).all()
     finally:
         for name in [name for name in sys.modules if name.startswith("myfusion")]:
             del sys.modules[name]
+
+
+def test_the_page_of_the_api_has_every_module_that_plugins_import():
+    shown = re.findall(r"^::: merbench\.api\.(\S+)$", (DOCS / "python-api.md").read_text(), re.M)
+    assert {name for name in merbench.api._HOME if name not in shown} == set()
 
 
 def code_of(text: str) -> list[str]:
