@@ -8,7 +8,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from merbench.api import Modality, Steps, by_length, compact, last_step, masked_mean
+from merbench.api import (
+    Fused,
+    Modality,
+    Queries,
+    Steps,
+    by_length,
+    compact,
+    last_step,
+    masked_mean,
+)
 from merbench_baselines.layers import LastState, complete, present_modalities
 
 TextReading = Literal["lstm", "mean", "first"]
@@ -123,3 +132,24 @@ class Readers(nn.ModuleDict):
             for (m, s), present_B in zip(steps.items(), present_BM.unbind(1), strict=True)
         }
         return vectors, present_BM
+
+
+class UtteranceFusion(nn.Module):
+    """Every modality's vector, side by side, through ``fuse``, which a method makes.
+
+    ``aux``: ``utterances`` [B, sum D_m], the vectors (``widths`` has each as
+    ``utterance.MODALITY``), and ``present`` [B, M].
+    """
+
+    fuse: nn.Module
+
+    def __init__(self, readers: Mapping[Modality, nn.Module], inputs: Mapping[Modality, int]):
+        super().__init__()
+        self.read = Readers(readers, inputs)
+        self.widths = {f"utterance.{m}": width for m, width in self.read.widths.items()}
+
+    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+        vectors, present_BM = self.read(parts)
+        utterances_BD = torch.cat(list(vectors.values()), 1)
+        aux = {"utterances": utterances_BD, "present": present_BM}
+        return Fused(self.fuse(utterances_BD)[:, None], aux)

@@ -9,43 +9,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import (
-    Config,
-    Context,
-    Fused,
-    Modality,
-    Queries,
-    Steps,
-    Tune,
-    by_length,
-    compact,
-    last_step,
-    masked_mean,
-)
+from merbench.api import Config, Context, Modality, Steps, Tune, last_step, masked_mean
+from merbench_baselines.disentangled.parting import PartedFusion, parting_errors
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import (
-    complete,
-    convolved,
-    present_modalities,
-    require_heads,
-)
+from merbench_baselines.layers import require_heads
+from merbench_baselines.residual import Residual
 from merbench_baselines.transformer import Transformer
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
 KERNEL = Tune(choices=(1, 3, 5))
-
-
-class Residual(nn.Module):
-    """x + W_2 dropout(ReLU(W_1 x))."""
-
-    def __init__(self, width: int, dropout: float) -> None:
-        super().__init__()
-        self.f = nn.Sequential(
-            nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
-        )
-
-    def forward(self, x_BD: Tensor) -> Tensor:
-        return x_BD + self.f(x_BD)
 
 
 class Disentangled(nn.Module):
@@ -62,25 +34,15 @@ class Disentangled(nn.Module):
     def forward(
         self, x_BLD: Tensor, mask_BL: Tensor, shared: Transformer
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """s, c [B, L, D]; per row the errors of x and of s after decoding, max(0, cos(s, c)), all
-        three means over real steps [B, 1], and the aligned mean of c [B, D].
-        """
+        """s, c [B, L, D], and per row ``parting_errors`` and the aligned mean of c [B, D]."""
         s_BLD, c_BLD = self.own(x_BLD, mask_BL), shared(x_BLD, mask_BL)
         decoded_BLD = self.decode(torch.cat((s_BLD, c_BLD), 2))
         again_BLD = self.own(decoded_BLD, mask_BL)
-        parted_BL3 = torch.stack(
-            (
-                (decoded_BLD - x_BLD).square().mean(2),
-                (again_BLD - s_BLD).square().mean(2),
-                nn.functional.cosine_similarity(s_BLD, c_BLD, 2).relu(),
-            ),
-            2,
-        )
-        errors = masked_mean(parted_BL3, mask_BL).split(1, 1)
+        errors = parting_errors(x_BLD, decoded_BLD, s_BLD, again_BLD, c_BLD, mask_BL)
         return s_BLD, c_BLD, [*errors, self.align(masked_mean(c_BLD, mask_BL))]
 
 
-class DLF(nn.Module):
+class DLF(PartedFusion):
     """z = residual network over sigmoids of what the text attends to in its own and the other
     modalities' private steps, and of what is shared.
 
@@ -156,9 +118,6 @@ class DLF(nn.Module):
         self.widths = {f"branch.{name}": w for name, w in branches.items()}
         self.columns = (*[1] * 3 * count, count * d, self.width, self.width)
 
-    def embed(self, m: Modality, steps: Steps) -> Tensor:
-        return convolved(self.convolve[m], steps, self.text_dropout if m == "text" else None)
-
     def attracted(
         self, specific: Mapping[Modality, Tensor], parts: Mapping[Modality, Steps]
     ) -> list[Tensor]:
@@ -192,16 +151,3 @@ class DLF(nn.Module):
         return torch.cat(
             (*by_kind, *branches.values(), self.residual["shared"](shared_BD), z_BD), 1
         )
-
-    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
-        *errors, aligned_BC, branches_BC, z_BC = by_length(self.read, steps, attends=True).split(
-            self.columns, 1
-        )
-        count = len(steps)
-        kinds = [torch.cat(errors[i : i + count], 1) for i in range(0, 3 * count, count)]
-        aux = dict(zip(("reconstruction", "specific", "orthogonality"), kinds, strict=True))
-        aux["aligned"] = aligned_BC.unflatten(1, (count, -1))
-        aux["branches"] = branches_BC
-        aux["present"] = present_modalities(steps)
-        return Fused(z_BC[:, None], aux)

@@ -23,9 +23,9 @@ from merbench.api import (
     last_step,
     masked_mean,
 )
-from merbench_baselines.disentangled.dlf import Residual
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.layers import complete, convolved, present_modalities, require_heads
+from merbench_baselines.residual import Residual
 from merbench_baselines.transformer import Transformer
 
 KERNELS = (1, 3, 5)

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune
+from merbench.api import Config, Context, Modality, Tune
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.utterance_vectors import LSTMReader, Readers, StateReader, TextReading
+from merbench_baselines.utterance_vectors import (
+    LSTMReader,
+    StateReader,
+    TextReading,
+    UtteranceFusion,
+)
 
 Narrow = Annotated[int, Field(ge=4), Tune(8, 64, log=True)]
 
 
-class MMIM(nn.Module):
+class MMIM(UtteranceFusion):
     """z = tanh(W_2 tanh(W_1 [h_text; h_audio; h_video] + b_1) + b_2) (section 3.3).
 
     h of audio and video: the end states of a BiLSTM, Linear; of text so too, or one state of a
-    language model. ``aux`` as in Self-MM.
+    language model. ``aux`` as in ``UtteranceFusion``.
     """
 
     class Config(Config):
@@ -45,8 +49,6 @@ class MMIM(nn.Module):
         widths: Mapping[Modality, int],
         query_width: int | None,
     ) -> None:
-        super().__init__()
-
         def reader(m: Modality, w: int) -> nn.Module:
             if m != "text":
                 return LSTMReader(w, config.lstm, config.reading, 0.0, bidirectional=True)
@@ -54,19 +56,12 @@ class MMIM(nn.Module):
                 return LSTMReader(w, config.lstm_text, config.width_text, 0.0, bidirectional=True)
             return StateReader(w, config.text)
 
-        self.read = Readers({m: reader(m, w) for m, w in widths.items()}, widths)
-        self.widths = {f"utterance.{m}": w for m, w in self.read.widths.items()}
+        super().__init__({m: reader(m, w) for m, w in widths.items()}, widths)
         self.width = config.width
         self.fuse = nn.Sequential(
             nn.Dropout(config.dropout),
-            nn.Linear(sum(self.read.widths.values()), config.width),
+            nn.Linear(sum(self.widths.values()), config.width),
             nn.Tanh(),
             nn.Linear(config.width, config.width),
             nn.Tanh(),
         )
-
-    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        vectors, present_BM = self.read(parts)
-        utterances_BD = torch.cat(list(vectors.values()), 1)
-        aux = {"utterances": utterances_BD, "present": present_BM}
-        return Fused(self.fuse(utterances_BD)[:, None], aux)

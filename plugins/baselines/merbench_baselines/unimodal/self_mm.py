@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune
+from merbench.api import Config, Context, Modality, Tune
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.utterance_vectors import LSTMReader, Readers, StateReader, TextReading
+from merbench_baselines.utterance_vectors import (
+    LSTMReader,
+    StateReader,
+    TextReading,
+    UtteranceFusion,
+)
 
 AudioWidth = Annotated[int, Field(ge=1), Tune(8, 64, log=True, modality="audio")]
 VideoWidth = Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")]
 
 
-class SelfMM(nn.Module):
+class SelfMM(UtteranceFusion):
     """z = F*_m = ReLU(W [F_text; F_audio; F_video] + b) (section 3.2).
 
     F of audio and video: the last state of an LSTM, Linear; of text so too, or one state of a
-    language model. ``aux``: ``utterances`` [B, sum D_m], every F side by side (``widths`` has each
-    as ``utterance.MODALITY``), and ``present`` [B, M].
+    language model. ``aux`` as in ``UtteranceFusion``.
     """
 
     class Config(Config):
@@ -54,25 +57,16 @@ class SelfMM(nn.Module):
         widths: Mapping[Modality, int],
         query_width: int | None,
     ) -> None:
-        super().__init__()
-
         def reader(m: Modality, w: int) -> nn.Module:
             if m == "text" and config.text != "lstm":
                 return StateReader(w, config.text)
             hidden, width = getattr(config, f"lstm_{m}"), getattr(config, f"width_{m}")
             return LSTMReader(w, hidden, width, config.reader_dropout)
 
-        self.read = Readers({m: reader(m, w) for m, w in widths.items()}, widths)
-        self.widths = {f"utterance.{m}": w for m, w in self.read.widths.items()}
+        super().__init__({m: reader(m, w) for m, w in widths.items()}, widths)
         self.width = config.width
         self.fuse = nn.Sequential(
             nn.Dropout(config.dropout),
-            nn.Linear(sum(self.read.widths.values()), config.width),
+            nn.Linear(sum(self.widths.values()), config.width),
             nn.ReLU(),
         )
-
-    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        vectors, present_BM = self.read(parts)
-        utterances_BD = torch.cat(list(vectors.values()), 1)
-        aux = {"utterances": utterances_BD, "present": present_BM}
-        return Fused(self.fuse(utterances_BD)[:, None], aux)
