@@ -23,7 +23,8 @@ from merbench_related.cmpc.comprehension import (
 from merbench_related.cmpc.feature_exchange import Round, StreamLSTM
 from merbench_related.cmpc.fusion import CMPC
 from merbench_related.cmpc.objective import StreamSupervision, WordTypes
-from merbench_related.masked_softmax import masked_softmax, resample
+from merbench_related.masked_softmax import masked_softmax
+from merbench_related.resampled_steps import resample
 
 AT = Progress(0, 1, 0, 1, "main")
 D = 4

@@ -33,7 +33,7 @@ from merbench_related.cmpc.comprehension import (
 from merbench_related.cmpc.feature_exchange import GuidePool, Round, StreamLSTM
 from merbench_related.fields import Dropout
 from merbench_related.layers import complete
-from merbench_related.masked_softmax import resample
+from merbench_related.resampled_steps import resample
 
 
 class ExchangeConfig(Config):

@@ -24,8 +24,9 @@ from merbench.api import (
 )
 from merbench_related.fields import Dropout, Width
 from merbench_related.layers import complete
-from merbench_related.masked_softmax import masked_softmax, resample
+from merbench_related.masked_softmax import masked_softmax
 from merbench_related.mclner.targets import RELATIONS
+from merbench_related.resampled_steps import resample
 
 
 class Grid(NamedTuple):
@@ -42,31 +43,34 @@ class Grid(NamedTuple):
 
 def grid_of(parts: Mapping[Modality, Steps], longest: int) -> Grid:
     """Streams one behind another, each of at most ``longest`` steps (a longer one is resampled)."""
-    columns: list[list[Tensor]] = [[], [], [], [], []]
+    x, mask, streams, places, times = [], [], [], [], []
     for stream, steps in enumerate(parts.values()):
-        x_BLD, mask_BL = compact(steps)
-        if x_BLD.shape[1] > longest:
-            # A row that is short enough keeps its own steps.
-            n_B = mask_BL.sum(1)
-            resampled = resample(Steps(x_BLD, mask_BL), longest)
-            short_B1 = (n_B <= longest)[:, None]
-            x_BLD = torch.where(short_B1[..., None], x_BLD[:, :longest], resampled.x_BLD)
-            mask_BL = torch.where(short_B1, mask_BL[:, :longest], resampled.mask_BL)
+        x_BLD, mask_BL = _at_most(steps, longest)
         place_L = torch.arange(x_BLD.shape[1], device=x_BLD.device)
-        time_BL = (place_L + 0.5) / mask_BL.sum(1, keepdim=True).clamp(min=1)
-        for column, value in zip(
-            columns,
-            (x_BLD, mask_BL, torch.full_like(place_L, stream), place_L, time_BL),
-            strict=True,
-        ):
-            column.append(value)
-    x, mask, stream_N, index_N, time_BN = columns
+        x.append(x_BLD)
+        mask.append(mask_BL)
+        streams.append(torch.full_like(place_L, stream))
+        places.append(place_L)
+        times.append((place_L + 0.5) / mask_BL.sum(1, keepdim=True).clamp(min=1))
     return Grid(
         torch.cat(x, 1),
         torch.cat(mask, 1),
-        torch.cat(stream_N),
-        torch.cat(index_N),
-        torch.cat(time_BN, 1),
+        torch.cat(streams),
+        torch.cat(places),
+        torch.cat(times, 1),
+    )
+
+
+def _at_most(steps: Steps, longest: int) -> Steps:
+    """Real steps first. A row that is short enough keeps its own, a longer one is resampled."""
+    x_BLD, mask_BL = compact(steps)
+    if x_BLD.shape[1] <= longest:
+        return Steps(x_BLD, mask_BL)
+    short_B1 = mask_BL.sum(1, keepdim=True) <= longest
+    resampled = resample(Steps(x_BLD, mask_BL), longest)
+    return Steps(
+        torch.where(short_B1[..., None], x_BLD[:, :longest], resampled.x_BLD),
+        torch.where(short_B1, mask_BL[:, :longest], resampled.mask_BL),
     )
 
 
