@@ -8,11 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from merbench.api import Ablation, Case, Lexicon, RequestError, Stage, Stream
+from merbench.api import Ablation, Case, Lexicon, RequestError, Stage, Stream, TrainConfig
 from merbench.engine.plan.plan import Request
 from merbench.engine.plan.stages import settings_of
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
+from merbench_baselines.fusions.tfn import TFN
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +29,15 @@ def plan(catalog, corpus):
     return make
 
 
-def test_every_default_is_filled_in(plan):
+def test_every_default_is_filled_in(plan, corpus, catalog):
     spec = plan().spec
-    assert spec.task == "sentiment" or spec.task in ("t", "task") or spec.task
-    assert spec.parts["fusion"].name == "tfn" and spec.parts["fusion"].config
+    settings = catalog.recipe("tfn").settings
+    of_training = {k.removeprefix("train."): v for k, v in settings.items() if "train." in k}
+    assert [spec.task] == list(corpus.tasks) and [spec.protocol] == list(corpus.protocols)
+    assert spec.parts["fusion"].name == "tfn"
+    assert spec.parts["fusion"].config.keys() == TFN.Config.model_fields.keys()
     assert spec.streams == {"text": "text.words", "audio": "audio.tiny", "video": "video.tiny"}
-    assert spec.train.lr > 0
+    assert spec.train == TrainConfig(**of_training) and of_training
 
 
 def test_a_label_without_a_word_vector_is_refused_when_a_run_is_planned(catalog, corpus):
