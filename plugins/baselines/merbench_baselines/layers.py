@@ -43,6 +43,14 @@ def present_modalities(steps: Mapping[Modality, Steps]) -> Tensor:
     return torch.stack([mask_BL.any(1) for _, mask_BL in steps.values()], 1)
 
 
+def masked_softmax(score_BN: Tensor, mask_BN: Tensor) -> Tensor:
+    """[B, N]: softmax where ``mask_BN`` is true, 0 elsewhere. A row that has nothing counts all of
+    it, which keeps its softmax finite.
+    """
+    nothing_B1 = ~mask_BN.any(1, keepdim=True)
+    return score_BN.masked_fill(~(mask_BN | nothing_B1), -torch.inf).softmax(1)
+
+
 def require_heads(method: str, width: int, heads: int, name: str = "width") -> None:
     """RequestError where ``heads`` cannot share the width ``fusion.NAME`` of a method."""
     if width % heads:

@@ -24,7 +24,13 @@ from merbench.api import (
     masked_mean,
 )
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import complete, convolved, present_modalities, require_heads
+from merbench_baselines.layers import (
+    complete,
+    convolved,
+    masked_softmax,
+    present_modalities,
+    require_heads,
+)
 from merbench_baselines.residual import Residual
 from merbench_baselines.transformer import Transformer
 
@@ -43,8 +49,7 @@ class Router(nn.Module):
 
     def forward(self, x_BD: Tensor, present_BM: Tensor) -> Tensor:
         score_BM = self.out(F.normalize(self.into(x_BD), dim=1).relu()) / self.temperature
-        nothing_B1 = ~present_BM.any(1, keepdim=True)
-        return score_BM.masked_fill(~(present_BM | nothing_B1), -torch.inf).softmax(1)
+        return masked_softmax(score_BM, present_BM)
 
 
 class EMOE(nn.Module):

@@ -26,7 +26,13 @@ from merbench.api import (
 from merbench_baselines.attention import EncoderLayer
 from merbench_baselines.experts.mixture import Mixture
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete, present_modalities, require_heads
+from merbench_baselines.layers import (
+    complete,
+    convolved,
+    masked_softmax,
+    present_modalities,
+    require_heads,
+)
 from merbench_baselines.transformer import Transformer
 
 
@@ -59,8 +65,7 @@ class Weighted(nn.Module):
     def forward(self, x_BMD: Tensor, present_BM: Tensor) -> tuple[Tensor, Tensor]:
         score_BM = self.out(self.dropout(self.hidden(x_BMD.flatten(1))).relu())
         score_BM = score_BM / x_BMD.shape[2] ** 0.5
-        nothing_B1 = ~present_BM.any(1, keepdim=True)
-        weight_BM = score_BM.masked_fill(~(present_BM | nothing_B1), -torch.inf).softmax(1)
+        weight_BM = masked_softmax(score_BM, present_BM)
         return weight_BM, (weight_BM[..., None] * x_BMD).sum(1)
 
 
@@ -134,9 +139,9 @@ class GLoMo(nn.Module):
 
     def read(self, m: Modality, steps: Steps) -> tuple[Tensor, Tensor]:
         """A modality's global vector [B, D] and its windows [B, windows * D]."""
-        x_BLD, mask_BL = compact(steps)
-        x_BLD = self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
-        x_BLD = self.encode[m](x_BLD, mask_BL)
+        steps = compact(steps)
+        mask_BL = steps.mask_BL
+        x_BLD = self.encode[m](convolved(self.convolve[m], steps), mask_BL)
         return masked_max(x_BLD, mask_BL), windows(x_BLD, mask_BL, self.config.windows).flatten(1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:

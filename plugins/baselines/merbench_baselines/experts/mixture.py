@@ -41,8 +41,8 @@ class Mixture(nn.Module):
             score_BE = clean_BE + deviation_BE * torch.randn_like(clean_BE)
         best = score_BE.topk(self.chosen, 1)
         gate_BE = torch.zeros_like(score_BE).scatter(1, best.indices, best.values.softmax(1))
-        made_BED = torch.stack([expert(x_BD) for expert in self.experts], 1)
-        out_BD = (gate_BE[..., None] * made_BED).sum(1)
+        expert_BED = torch.stack([expert(x_BD) for expert in self.experts], 1)
+        out_BD = (gate_BE[..., None] * expert_BED).sum(1)
         if not self.training or self.chosen == len(self.experts):
             return out_BD, gate_BE, (gate_BE > 0).to(gate_BE.dtype)
         return out_BD, gate_BE, self.likelihood(clean_BE, score_BE, deviation_BE)

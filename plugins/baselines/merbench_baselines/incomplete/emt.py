@@ -27,7 +27,12 @@ from merbench_baselines.attention import Attention
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete.tfr_net import spans
-from merbench_baselines.layers import complete, require_heads
+from merbench_baselines.layers import (
+    complete,
+    masked_softmax,
+    present_modalities,
+    require_heads,
+)
 from merbench_baselines.utterance_vectors import TextReading
 
 KEPT = 2**20
@@ -171,15 +176,13 @@ class EMT(nn.Module):
         """[B, M, D]: the tokens that each modality led to, averaged by learned weights over those
         that a row has.
         """
-        flat_BKC = tokens_BKMD.flatten(2)
-        nothing_B1 = ~present_BM.any(1, keepdim=True)
-        score_BK = pool(flat_BKC)[..., 0].masked_fill(~(present_BM | nothing_B1), -torch.inf)
-        return (score_BK.softmax(1)[..., None, None] * tokens_BKMD).sum(1)
+        weight_BK = masked_softmax(pool(tokens_BKMD.flatten(2))[..., 0], present_BM)
+        return (weight_BK[..., None, None] * tokens_BKMD).sum(1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = complete(parts, self.inputs)
         masks = {m: s.mask_BL for m, s in steps.items()}
-        present_BM = torch.stack([mask_BL.any(1) for mask_BL in masks.values()], 1)
+        present_BM = present_modalities(steps)
         states, vectors = {}, {}
         for (m, s), present_B in zip(steps.items(), present_BM.unbind(1), strict=True):
             states_BLE, vector_BE = self.read[m](s)

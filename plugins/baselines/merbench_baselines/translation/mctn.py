@@ -20,7 +20,7 @@ from merbench.api import (
     resample,
 )
 from merbench_baselines.fields import Width
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, masked_softmax
 from merbench_baselines.utterance_vectors import BiLSTM
 
 
@@ -84,8 +84,8 @@ class MCTN(nn.Module):
         """[B, width]; zeros where a row lacks the source."""
         r_BTR = self.lstm(joint_BTH)[0]
         there_B1 = mask_BT.any(1, keepdim=True)
-        score_BT = self.score(r_BTR)[..., 0].tanh().masked_fill(~mask_BT & there_B1, -torch.inf)
-        z_BR = (score_BT.softmax(1)[..., None] * r_BTR).sum(1)
+        weight_BT = masked_softmax(self.score(r_BTR)[..., 0].tanh(), mask_BT)
+        z_BR = (weight_BT[..., None] * r_BTR).sum(1)
         return torch.where(there_B1, z_BR, 0.0)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:

@@ -128,14 +128,15 @@ class KGGR(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         assert queries is not None
+        inputs = complete(parts, self.widths)
         projected = [
             Steps(self.dropout(self.project[m](x_BLD) + self.modality[m]), mask_BL)
-            for m, (x_BLD, mask_BL) in complete(parts, self.widths).items()
+            for m, (x_BLD, mask_BL) in inputs.items()
         ]
         steps = concatenate(projected)
         if self.match is not None:
-            as_they_came = concatenate(list(complete(parts, self.widths).values()))
-            f_BCD, alpha_BCL = self.match(as_they_came.x_BLD, steps, queries.emb_CD)
+            x_BLW = concatenate(list(inputs.values())).x_BLD
+            f_BCD, alpha_BCL = self.match(x_BLW, steps, queries.emb_CD)
         else:
             f_BCD, alpha_BCL = self._attend(steps, queries.emb_CD)
         h_BCD = f_BCD if queries.graph_CC is None else self.propagate(f_BCD, queries.graph_CC)
@@ -145,10 +146,9 @@ class KGGR(nn.Module):
     def _attend(self, steps: Steps, emb_CD: Tensor) -> tuple[Tensor, Tensor]:
         if self.attention is not None:
             return self.attention(steps, emb_CD)
-        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
         share_BL = steps.mask_BL / steps.mask_BL.sum(1, keepdim=True).clamp(min=1)
         rows = (-1, len(emb_CD), -1)
-        mean_BD = masked_mean(x_BLD, steps.mask_BL)
+        mean_BD = masked_mean(*steps)
         return mean_BD[:, None].expand(rows), share_BL[:, None].expand(rows)
 
 
