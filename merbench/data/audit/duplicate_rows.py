@@ -27,9 +27,7 @@ def ids_alike(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
         earlier_row = row_by_bare_id.setdefault(bare_id, row)
         if earlier_row != row:
             split = [
-                protocol
-                for protocol, parts in groups.items()
-                if parts.group_N[earlier_row] != parts.group_N[row]
+                protocol for protocol, parts in groups.items() if parts.apart(earlier_row, row)
             ]
             splits_text = f", in different splits of {', '.join(split)}" if split else ""
             yield Finding(
@@ -51,7 +49,7 @@ def rows_labelled_twice(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[F
     apart = [
         f"{count} in different splits of {protocol}"
         for protocol, parts in groups.items()
-        if (count := int((parts.group_N[pairs[:, 0]] != parts.group_N[pairs[:, 1]]).sum()))
+        if (count := int(parts.apart(*pairs.T).sum()))
     ]
     differ = [
         f"{count} with other labels of {name}"

@@ -49,7 +49,7 @@ def scan(stream: Stream) -> Scanned:
     low_D, high_D = np.full(width, np.inf), np.full(width, -np.inf)
     mean_ND = np.zeros((len(stream.length), width), dtype=np.float32)
     not_finite = offset = 0
-    zero_R, first_R, last_R = (np.zeros(len(rows), dtype=bool) for _ in range(3))
+    zero_R, first_R, last_R, finite_R = (np.zeros(len(rows), dtype=bool) for _ in range(4))
     for block_TD in valid_steps(stream, rows):
         n = _rows_in(stream.length[rows[offset:]], len(block_TD))
         length = stream.length[rows[offset : offset + n]].astype(np.int64)
@@ -65,12 +65,13 @@ def scan(stream: Stream) -> Scanned:
             np.add.reduceat(finite_TD.astype(np.int64), start, axis=0), 1
         )
         zero_T = (x_TD == 0).all(axis=1)
+        finite_R[offset : offset + n] = np.logical_or.reduceat(finite_TD.any(axis=1), start)
         zero_R[offset : offset + n] = np.logical_and.reduceat(zero_T, start)
         first_R[offset : offset + n] = zero_T[start]
         last_R[offset : offset + n] = zero_T[start + length - 1]
         offset += n
     long_R = (stream.length[rows] > 1) & ~zero_R
-    repeated, repeats = _repeats(mean_ND, rows[~zero_R])
+    repeated, repeats = _repeats(stream, mean_ND, rows[finite_R & ~zero_R])
     constant = np.flatnonzero(low_D >= high_D)
     return Scanned(
         Values(
@@ -92,9 +93,11 @@ def _rows_in(lengths: np.ndarray, steps: int) -> int:
     return int(np.searchsorted(np.cumsum(lengths), steps)) + 1
 
 
-def _repeats(mean_ND: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _repeats(
+    stream: Stream, mean_ND: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """``(rows that repeat, the earlier row of each)``; of one or two dimensions equal values mean
-    nothing.
+    nothing. Equal means name the pairs whose values are compared.
     """
     if mean_ND.shape[1] < 3 or not len(rows):
         return rows[:0], rows[:0]
@@ -104,4 +107,11 @@ def _repeats(mean_ND: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndar
     _, first_rows, inverse = np.unique(row_bytes, return_index=True, return_inverse=True)
     earlier = rows[first_rows[inverse]]
     is_repeat = earlier != rows
+    for place in np.flatnonzero(is_repeat):
+        own, other = _values(stream, rows[place]), _values(stream, earlier[place])
+        is_repeat[place] = np.array_equal(own, other, equal_nan=True)
     return rows[is_repeat], earlier[is_repeat]
+
+
+def _values(stream: Stream, row: int) -> np.ndarray:
+    return stream.values[stream.start[row] :][: stream.length[row]]

@@ -24,6 +24,11 @@ class Groups:
     names: tuple[str, ...]
     group_N: np.ndarray
 
+    def apart(self, a: np.ndarray | int, b: np.ndarray | int) -> np.ndarray:
+        """Whether the rows ``a`` and ``b`` are used, and in different parts."""
+        a_part, b_part = self.group_N[a], self.group_N[b]
+        return np.asarray((a_part != b_part) & (a_part >= 0) & (b_part >= 0))
+
 
 def groups_of(protocol: Protocol, rows: int) -> Groups:
     group_N = np.full(rows, -1)

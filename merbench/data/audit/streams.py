@@ -120,10 +120,7 @@ def _repeated_findings(
 ) -> Iterator[Finding]:
     """Rows with the values of a row of another split."""
     for protocol, parts in groups.items():
-        split_B, repeated_split_B = parts.group_N[values.repeated], parts.group_N[values.repeats]
-        across = np.flatnonzero(
-            (split_B != repeated_split_B) & (split_B >= 0) & (repeated_split_B >= 0)
-        )
+        across = np.flatnonzero(parts.apart(values.repeated, values.repeats))
         if not len(across):
             continue
         pairs = [

@@ -10,7 +10,9 @@ from merbench.api import Split, Stream
 from merbench.data.audit.audit import audit
 from merbench.data.audit.feature_values import scan
 from merbench.data.audit.near_duplicate_texts import LIKE, twins
+from merbench.data.audit.split_overlap import Groups
 from merbench.data.folder.read import read_folder
+from merbench.testing import tiny
 from tests.conftest import loads
 from tests.data.made_streams import Law, corpus_of, honest
 
@@ -212,3 +214,34 @@ def test_texts_that_were_decoded_wrongly_or_cut_at_an_accent_are_told():
     found = sentences(audit(replace(made, streams={stream.name: stream})))
     assert found["warning", "text.transcript"].startswith("2 texts have characters that were lost")
     assert found["note", "text.transcript"].startswith("1 text has an accent")
+
+
+def test_rows_of_equal_means_are_no_repeated_rows_and_neither_are_rows_of_nothing():
+    steps_NLD = np.random.default_rng(1).integers(-3, 4, size=(8, 2, 4)).astype(np.float32)
+    steps_NLD[4:6] = steps_NLD[:2, ::-1]  # the steps of two rows in another order
+    steps_NLD[6] = steps_NLD[2]
+    steps_NLD[[3, 7]] = np.nan
+    values = steps_NLD.reshape(-1, 4)
+    stream = Stream("video.x", "video", "features", values, np.arange(8) * 2, np.full(8, 2))
+    found = scan(stream).values
+    assert (found.repeated.tolist(), found.repeats.tolist()) == ([6], [2])
+
+
+def test_a_label_that_no_row_knows_leaves_the_others_known():
+    corpus = tiny.corpus("multilabel")
+    (name,) = corpus.tasks
+    task = corpus.tasks[name]
+    known = np.ones(task.target.shape, dtype=bool)
+    known[:, 0] = False
+    known[corpus.protocols["standard"].splits[0].test] = False
+    result = audit(replace(corpus, tasks={name: replace(task, known=known)}))
+    sentences = [f.sentence for f in result.findings if f.about == name]
+    assert [s for s in sentences if s.startswith("no row of")] == [
+        f"no row of standard test has a label of {name}"
+    ]
+    assert f"standard train has no row of {task.space.words[0]}" in sentences
+
+
+def test_a_row_that_is_not_used_is_in_no_other_split():
+    parts = Groups(("train", "valid", "test"), np.array([0, 2, -1, 0]))
+    assert parts.apart(np.zeros(4, int), np.arange(4)).tolist() == [False, True, False, False]
