@@ -62,7 +62,8 @@ class Stream:
         """One step an utterance: ``features`` [N, D], or ``strings`` / ``clip`` [N] (an empty
         string = missing).
         """
-        missing = (values == "") if values.dtype.kind == "U" else np.zeros(len(values), dtype=bool)
+        is_text = kind in ("strings", "clip")
+        missing = values == "" if is_text else np.zeros(len(values), dtype=bool)
         return cls(
             name,
             modality,

@@ -19,6 +19,7 @@ from merbench.data.folder.toml_section import Section
 _MODES = ("train", "valid", "test")
 _NOT_USED = -1
 LEAST_FOLDS = 3
+_MOST_DIGITS = 10
 
 
 def read_protocol(
@@ -71,13 +72,14 @@ def _of_column(table: Table, column: str) -> tuple[np.ndarray, bool]:
     if any(cell.isdecimal() for cell in cells):
         part_N = np.full(len(cells), _NOT_USED)
         for row, cell in enumerate(cells):
-            if not (cell.isdecimal() or cell in ("", "-1")):
+            is_fold = cell.isdecimal() and len(cell) < _MOST_DIGITS
+            if not (is_fold or cell in ("", "-1")):
                 raise table.error(
                     row,
                     f"column {column!r} holds {cell[:40]!r} beside numbers of folds; "
                     "put a number, or nothing where the row is not used",
                 )
-            part_N[row] = int(cell) if cell.isdecimal() else _NOT_USED
+            part_N[row] = int(cell) if is_fold else _NOT_USED
         return part_N, True
     for row, cell in enumerate(cells):
         if cell not in (*_MODES, "unused"):

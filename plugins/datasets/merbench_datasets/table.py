@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -114,10 +115,11 @@ class Table(Labelled):
         """All files, one after the other, with video_id, clip_id, text and mode."""
         columns: Columns = {}
         rows = 0
+        rows_of_video = Counter[str]()
         for mode, file in files_of(path).items():
             sink.source(file)
             listed = _names(self.config.labels) or _LABELS
-            table = self._named(read_columns(file, sink, listed), mode, file)
+            table = self._named(read_columns(file, sink, listed), mode, file, rows_of_video)
             count = len(table["video_id"])
             for name in [*columns, *table]:
                 cells = columns.setdefault(name, [""] * rows)
@@ -125,7 +127,7 @@ class Table(Labelled):
             rows += count
         return columns
 
-    def _named(self, table: Columns, mode: str, path: Path) -> Columns:
+    def _named(self, table: Columns, mode: str, path: Path, rows_of_video: Counter[str]) -> Columns:
         """The columns under the names that a data set has for them."""
         if set(_MELD) <= table.keys():
             table = _meld(table, mode or "meld")
@@ -139,10 +141,10 @@ class Table(Labelled):
             columns["clip_id"] = columns[clip]
         if "video_id" not in columns and "id" in columns:
             columns |= named_rows(columns["id"])
-        if "video_id" in columns and "clip_id" not in columns:
-            columns["clip_id"] = counted(columns["video_id"])
         for name in {"video_id", "clip_id"} & columns.keys():
             columns[name] = whole_numbers(columns[name])
+        if "video_id" in columns and "clip_id" not in columns:
+            columns["clip_id"] = counted(columns["video_id"], rows_of_video)
         text = self.config.text.lower() or next((n for n in _TEXTS if n in columns), "text")
         split = next((name for name in _SPLITS if name in columns), "mode")
         if split in columns and not mode:

@@ -98,9 +98,10 @@ def lower_case_names(table: Columns, path: Path) -> Columns:
     return columns
 
 
-def counted(videos: Sequence[str]) -> list[str]:
-    """For each row how many rows of its video stand before it."""
-    counts: Counter[str] = Counter()
+def counted(videos: Sequence[str], counts: Counter[str]) -> list[str]:
+    """For each row how many rows of its video stand before it. ``counts``: rows of each video in
+    earlier files, to which these are added.
+    """
     numbers = []
     for video in videos:
         numbers.append(str(counts[video]))

@@ -1,11 +1,11 @@
-"""Which targets of a task are known."""
+"""Which targets of a task are known, and which rows of a stream are there."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from merbench.api import Task
+from merbench.api import Stream, Task
 from merbench.testing import tiny
 
 ROWS = np.array([2, 0])
@@ -25,3 +25,10 @@ def test_what_is_known_of_a_task(kind):
     # A row with several labels takes part, its unknown cells are masked.
     assert partly.known_rows(ROWS).tolist() == ([2, 0] if kind == "multilabel" else [0])
     assert (partly.known_cells(ROWS) is None) == (kind == "score")
+
+
+@pytest.mark.parametrize("dtype", [str, object, np.dtypes.StringDType()])
+@pytest.mark.parametrize("kind", ["strings", "clip"])
+def test_an_empty_string_is_a_missing_row_whatever_array_holds_it(kind, dtype):
+    stream = Stream.of_rows("text.x", "text", kind, np.array(["a", "", "b"], dtype=dtype))
+    assert stream.length.tolist() == [1, 0, 1]

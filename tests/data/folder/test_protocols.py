@@ -43,9 +43,10 @@ def test_a_column_may_number_folds(tmp_path):
     corpus = read_folder(folder_of(tmp_path, 'column = "fold"', fold=cells))
     for k, split in enumerate(corpus.protocols["p"].splits):
         assert sorted(split.test) == [row for row, cell in enumerate(cells) if cell == str(k)]
-    cells[4] = "test"
-    with pytest.raises(DataError, match=r"line 6.*'fold' holds 'test' beside numbers of folds"):
-        read_folder(folder_of(tmp_path, 'column = "fold"', fold=cells))
+    for wrong in ("test", "9" * 20):
+        cells[4] = wrong
+        with pytest.raises(DataError, match=f"line 6.*{wrong}' beside numbers of folds"):
+            read_folder(folder_of(tmp_path, 'column = "fold"', fold=cells))
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ def rows():
     ]
 
 
+def test_rows_of_a_video_in_several_files_are_counted_on(add_data, tmp_path):
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for mode in ("train", "dev", "test"):
+        table = [{"video_id": "v", "text": f"{mode} {k}", "label": k - 1} for k in range(3)]
+        write(folder / f"{mode}.csv", table)
+    assert add_data("--name", "cut", folder)["taken"] == 9
+    corpus = read_folder(tmp_path / "home/cut")
+    assert sorted(corpus.ids) == [f"v_{k}" for k in range(9)] and len(set(corpus.texts)) == 9
+
+
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
 def test_a_table_of_ones_own(add_data, tmp_path, suffix):
     path = tmp_path / f"mine.{suffix}"
