@@ -10,23 +10,28 @@ def advice(slot: str, name: str, catalog: Catalog) -> str:
     """Ends the refusal of a part's name that is like no other: of a pretrained model, it seems."""
     if catalog.kinds_of(name):
         return ""
-    if slot in ("encoder.audio", "encoder.video"):
-        return _of_clips(slot, name, catalog) if "/" in name else ""
-    kind = {"encoder.text": "encoder", "label_encoder": "label-encoder"}.get(slot)
-    if kind is None:
+    kind = "label-encoder" if slot == "label_encoder" else "encoder"
+    if slot not in ("encoder.text", "encoder.audio", "encoder.video", "label_encoder"):
         return ""
-    is_misspelt = "/" not in name and nearest(name, catalog.names(kind))
-    return "" if is_misspelt else f"; a pretrained text encoder is named with --text-tower {name}"
+    if "/" not in name and nearest(name, catalog.names(kind)):  # it is misspelt
+        return ""
+    if slot in ("encoder.audio", "encoder.video"):
+        return _of_clips(slot, name, catalog)
+    return f"; a pretrained text encoder is named with --text-tower {name}"
 
 
 def _of_clips(slot: str, name: str, catalog: Catalog) -> str:
-    """Empty where no plugin has an encoder for models of that modality."""
+    """Where no plugin has an encoder for models of that modality, the way without one."""
     modality = slot.partition(".")[2]
     names = [n for n in catalog.names("encoder") if len(catalog.providers("encoder", n)) == 1]
     encoders = [catalog.component("encoder", name) for name in names]
     towers = [c.name for c in encoders if "weights" in c.pretrained and modality in c.modalities]
     if not towers:
-        return ""
+        return (
+            f"; no plugin has an encoder that reads a pretrained model of {modality}: pip install "
+            f"merbench-encoders, or offer the model's features as a stream "
+            f"(--stream {modality}=NAME)"
+        )
     return (
         f"; a pretrained model is named with --set {slot}.model={name}, and "
         f"--encoder {modality}={' or '.join(towers)} reads it"

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from merbench.api import RequestError
+from merbench.engine.plan.model_names import advice
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.functions.look.show import shown
@@ -218,16 +219,25 @@ def test_an_encoder_that_is_given_as_a_tower_is_answered_with_its_option(catalog
         resolve(Request("tfn", text_tower="word-bilstm"), catalog, corpus, tiny.lexicon())
 
 
+@pytest.mark.parametrize("name", ["someone/some-model", "wav2vec2-base"])
 @pytest.mark.parametrize(
     ("modality", "encoders"), [("audio", "clap or hf-audio"), ("video", "clip-image")]
 )
 def test_a_model_of_the_hub_in_the_place_of_an_encoder_is_answered_with_both_settings(
-    catalog, corpus, modality, encoders
+    catalog, corpus, modality, encoders, name
 ):
-    slot, name = f"encoder.{modality}", "someone/some-model"
+    slot = f"encoder.{modality}"
     with pytest.raises(RequestError) as refusal:
         resolve(Request("merclip", settings={slot: name}), catalog, corpus, tiny.lexicon())
     assert str(refusal.value).endswith(
         f"; a pretrained model is named with --set {slot}.model={name}, and "
         f"--encoder {modality}={encoders} reads it"
     )
+
+
+def test_where_no_encoder_reads_models_of_a_modality_there_is_a_way_without(catalog, monkeypatch):
+    names = [name for name in catalog.names("encoder") if name not in ("clap", "hf-audio")]
+    monkeypatch.setattr(catalog, "names", lambda kind: names)
+    sentence = advice("encoder.audio", "someone/some-model", catalog)
+    assert "no plugin has an encoder that reads a pretrained model of audio" in sentence
+    assert "(--stream audio=NAME)" in sentence
