@@ -155,7 +155,7 @@ def _sound():
         ("clip",),
         "log-mel spectrum or MFCC of a clip's sound; no weights",
         modalities=SOUND,
-        version=2,
+        version=3,
     )
     yield _encoder(
         "opensmile",
@@ -163,7 +163,7 @@ def _sound():
         ("clip",),
         "openSMILE's eGeMAPS or ComParE features of a clip's sound; no weights",
         modalities=SOUND,
-        version=2,
+        version=3,
     )
 
 

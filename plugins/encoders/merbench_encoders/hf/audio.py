@@ -47,6 +47,7 @@ class HfAudio(WaveTower):
     class Config(LayerConfig, LongestConfig):
         model: ModelName = "facebook/wav2vec2-base"
 
+
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         # Its own augmentation would mask frames and skip layers at random in training.
         net, folder = load_hf(
@@ -59,6 +60,8 @@ class HfAudio(WaveTower):
         self.longest = config.longest
         self.steps_at_once = SECONDS_AT_ONCE * self.sampling_rate
         self.convolutions = _convolutions(net.config)
+        for kernel, stride in reversed(self.convolutions):
+            self.shortest = (self.shortest - 1) * stride + kernel
         self.layer, self.mean_layers = config.layer, config.mean_layers
         self.width = int(net.config.hidden_size)
         self.masks_padding = (

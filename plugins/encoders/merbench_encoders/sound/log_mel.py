@@ -12,7 +12,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import ClipRows, Context, Steps, StreamSpec, TextRows, Tune
-from merbench_encoders.sound.waves import LongestConfig, Waves, normalised, read_waves, step_means
+from merbench_encoders.sound.waves import (
+    LEAST_STEPS,
+    LongestConfig,
+    Waves,
+    normalised,
+    read_waves,
+    step_means,
+)
 
 RATE, WINDOW, HOP, BINS = 16_000, 400, 160, 512
 """Hz; samples of a frame (25 ms), from one to the next (10 ms), and of its Fourier transform."""
@@ -26,8 +33,8 @@ class LogMel(nn.Module):
 
     The power of each frame (Hann window) on Slaney's mel scale, in units of 10 dB. Of each clip
     its mean is taken away, and it is divided by its deviation, dimension by dimension (cepstral
-    mean and variance normalisation, Viikki & Laurila 1998): no other clip is needed. ``mfcc`` is
-    the orthonormal DCT of the same.
+    mean and variance normalisation, Viikki & Laurila 1998): no other clip is needed. A clip of one
+    step, of which nothing would be left, is missing. ``mfcc`` is the orthonormal DCT of the same.
     """
 
     class Config(LongestConfig):
@@ -60,6 +67,7 @@ class LogMel(nn.Module):
         n_coefficients = min(config.coefficients, config.bands) if config.kind == "mfcc" else None
         self.register_buffer("dct_MK", _dct(config.bands, n_coefficients), persistent=False)
         self.width = self.dct_MK.shape[1]
+        self.shortest = WINDOW + (LEAST_STEPS * config.frames - 1) * HOP
 
     @staticmethod
     def fixed(config: Config) -> bool:
@@ -68,16 +76,15 @@ class LogMel(nn.Module):
 
     def prepare(self, rows: TextRows) -> ClipRows:
         """Clips are decoded as batches ask for them."""
-        clips = read_waves(rows, RATE, self.config.longest)
+        clips = read_waves(rows, RATE, self.config.longest, self.shortest)
         self.measured = clips.measured
         return clips
 
     def forward(self, inputs: Waves) -> Steps:
         wave_BS, length_B = inputs
-        # Less than a frame is nothing to hear.
         frames_B = ((length_B - WINDOW).div(HOP, rounding_mode="floor") + 1).clamp(min=0)
         steps_B = frames_B.div(self.config.frames, rounding_mode="floor")
-        steps_B = torch.where(frames_B > 0, steps_B.clamp(min=1), 0)
+        steps_B = torch.where(length_B < self.shortest, 0, steps_B)
         mask_BL = torch.arange(max(1, int(steps_B.max())), device=wave_BS.device) < steps_B[:, None]
         x_BLD = torch.zeros(*mask_BL.shape, self.width, device=wave_BS.device)
         for row, steps in enumerate(steps_B.tolist()):

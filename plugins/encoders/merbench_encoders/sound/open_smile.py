@@ -24,7 +24,14 @@ from merbench.api import (
     Tune,
     read_wave,
 )
-from merbench_encoders.sound.waves import LongestConfig, normalised, step_means
+from merbench_encoders.sound.waves import (
+    LEAST_STEPS,
+    ONE_STEP,
+    LongestConfig,
+    normalised,
+    step_means,
+    too_short,
+)
 
 RATE = 16_000
 """Hz."""
@@ -41,7 +48,8 @@ class OpenSmile(nn.Module):
     gives them but sign(x) ln(1 + |x|), so that no column is in the thousands.
     ``frames``: low-level descriptors every 10 ms, D = 25 or 65; a step is the mean over
     ``config.frames`` of them; of each clip its mean is taken away, and it is divided by its
-    deviation, dimension by dimension. No clip depends on another.
+    deviation, dimension by dimension: a clip of one step, of which nothing would be left, is
+    missing. No clip depends on another.
     """
 
     class Config(LongestConfig):
@@ -76,10 +84,11 @@ class OpenSmile(nn.Module):
         def read(path: str) -> Decoded:
             decoded = read_wave(path, RATE, config.longest)
             if len(decoded.values) < SHORTEST:
-                note = f"its sound is shorter than {1000 * SHORTEST // RATE} ms"
-                return Decoded((), decoded.note or note)
-            features_TD = described(extractor, decoded.values)
-            return decoded._replace(values=_steps(features_TD, config))
+                return too_short(decoded, SHORTEST, RATE)
+            steps_LD = _steps(described(extractor, decoded.values), config)
+            if config.level == "frames" and len(steps_LD) < LEAST_STEPS:
+                return Decoded((), decoded.note or ONE_STEP)
+            return decoded._replace(values=steps_LD)
 
         clips = ClipRows(rows, read, self._side_by_side)
         self.measured = clips.measured

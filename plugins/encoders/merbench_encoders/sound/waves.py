@@ -13,6 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 from merbench.api import ClipRows, Config, Decoded, TextRows, read_wave
 from merbench_encoders.tower import Tower
 
+LEAST_STEPS = 2
+"""Of one step ``normalised`` leaves zeros, whatever was heard."""
+ONE_STEP = "its sound is one step, of which its own normalisation leaves nothing"
+
 
 class Waves(NamedTuple):
     """``wave_BS`` float [B, S], mono in [-1, 1] at the encoder's ``sampling_rate``; ``length_B``
@@ -32,27 +36,38 @@ class LongestConfig(Config):
 
 class WaveTower(Tower):
     """Clips -> Waves at ``sampling_rate`` (Hz), ``longest`` seconds at most; who derives from it
-    sets both.
+    sets both. ``shortest``: samples of the shortest wave that it hears.
     """
 
     sampling_rate: int
     longest: float
+    shortest = 1
 
     def prepare(self, rows: TextRows) -> ClipRows:
         """Clips are decoded as batches ask for them."""
-        clips = read_waves(rows, self.sampling_rate, self.longest)
+        clips = read_waves(rows, self.sampling_rate, self.longest, self.shortest)
         self.measured = clips.measured
         return clips
 
 
-def read_waves(rows: TextRows, rate: int, longest: float) -> ClipRows:
-    """Clips whose inputs are Waves at ``rate`` (Hz), ``longest`` seconds at most."""
+def read_waves(rows: TextRows, rate: int, longest: float, shortest: int = 1) -> ClipRows:
+    """Clips whose inputs are Waves at ``rate`` (Hz), ``longest`` seconds at most; a clip of fewer
+    than ``shortest`` samples is missing, and says so.
+    """
 
     def read(path: str) -> Decoded:
         decoded = read_wave(path, rate, longest)
+        if len(decoded.values) < shortest:
+            return too_short(decoded, shortest, rate)
         return decoded._replace(values=torch.from_numpy(decoded.values))
 
     return ClipRows(rows, read, side_by_side)
+
+
+def too_short(decoded: Decoded, shortest: int, rate: int) -> Decoded:
+    """Nothing, for a wave of fewer than ``shortest`` samples; ``note`` says why."""
+    note = f"its sound is shorter than {1000 * shortest / rate:.4g} ms"
+    return Decoded((), decoded.note or note)
 
 
 def side_by_side(waves: Sequence[Tensor | None]) -> Waves:

@@ -58,6 +58,18 @@ def test_hf_audio_hears_clips_at_its_own_rate(waves_folder, tmp_path):
     assert waves.length_B.tolist() == [0, 8000]
     np.testing.assert_allclose(waves.wave_BS[1, 100:-100], tone(1, 8000)[0, 100:-100], atol=1e-3)
     assert encoder(waves).mask_BL.sum(1).tolist() == [0, encoder.frames(torch.tensor(8000))]
+
+
+def test_a_clip_of_less_than_a_frame_is_named(waves_folder, tmp_path):
+    encoder = make(HfAudio, AUDIO, model=str(waves_folder("layer"))).eval()
+    frame = next(n for n in range(8000) if encoder.frames(torch.tensor(n)))
+    paths = [
+        write_clip(tmp_path / f"{n}.wav", None, tone(n / 8000, 8000), rate=8000, sound="pcm_s16le")
+        for n in (frame - 1, frame)
+    ]
+    prepared = encoder.prepare(clip_rows(AUDIO, *paths))
+    assert encoder(prepared[torch.arange(2)]).mask_BL.sum(1).tolist() == [0, 1]
+    assert prepared.notes == {0: f"its sound is shorter than {frame / 8:.4g} ms"}
     assert not encoder(prepared[torch.tensor([0])]).mask_BL.any()
 
 

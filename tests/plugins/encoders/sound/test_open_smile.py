@@ -99,8 +99,15 @@ def test_frames_are_means_of_the_packages_and_a_voice_has_its_pitch(opensmile, c
     assert hertz == pytest.approx(117, rel=0.05), "the synthesiser speaks with the pitch asked for"
 
 
+def test_frames_of_one_step_are_missing(opensmile, clips):
+    part = encoder(level="frames", frames=1000)
+    prepared = part.prepare(clips[1])
+    assert not part(prepared[torch.arange(5)]).mask_BL.any()
+    assert "its sound is one step" in prepared.notes[0]
+
+
 def test_clips_in_a_batch_are_the_clips_alone(opensmile, clips):
-    part = encoder(level="frames")
+    part = encoder(level="frames", frames=4)
     prepared = part.prepare(clips[1])
     together = part(prepared[torch.arange(5)])
     for row in range(3):
