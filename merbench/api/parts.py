@@ -62,6 +62,9 @@ class Encoder(Protocol):
     ``steps_at_once`` (may be missing): how many steps, padding included, go through a frozen
     encoder together when its output is cached; a row is never cut.
 
+    ``packages`` (of the class; may be missing): distributions whose versions may change what a
+    frozen encoder returns. They stand beside its cached output, and another version is reported.
+
     ``weights_prefix`` (of the class; may be missing): how the names of its pretrained parameters
     begin. They learn at a twentieth of ``train.lr`` where a user sets ``tuned``.
     """

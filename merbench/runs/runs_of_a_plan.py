@@ -101,8 +101,17 @@ class Work:
             source_digest=self.digest,
             caveat=plan.recipe.caveat,
             tuned_by=None if tuned_by is None else dict(tuned_by),
-            provenance={**description, "weights": self._sources},
+            provenance={**description, "weights": self._sources, **self._encoded_with()},
         )
+
+    def _encoded_with(self) -> dict[str, Any]:
+        """Versions of packages that made what the cache holds, by modality: not those that this
+        process has loaded.
+        """
+        factories = {m: self.plan.parts[f"encoder.{m}"].factory for m in self.plan.streams}
+        packages_of = {m: getattr(f, "encoded_with", {}) for m, f in factories.items()}
+        packages_of = {m: dict(packages) for m, packages in packages_of.items() if packages}
+        return {"encoded_with": packages_of} if packages_of else {}
 
     def checkpoint(self, draft: Draft, watch: Watch) -> Checkpoint:
         """``watch`` is called when a run continues from it."""

@@ -17,6 +17,7 @@ from merbench.api.events import (
     EncodingNotes,
     EncodingStarted,
     Event,
+    Note,
     RowsEncoded,
     Waiting,
     Watch,
@@ -72,6 +73,8 @@ class EncodeProgress:
                     f"{are(len(notes))} missing or incomplete "
                     f"({notes_text}{ellipsis})"
                 )
+            case Note(sentence=sentence):
+                say(f"note: {sentence}")
             case EncodingCounts(label=label, counts=counts):
                 say(f"note: {label}: {', '.join(in_words(*count) for count in counts.items())}")
 

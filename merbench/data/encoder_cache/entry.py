@@ -37,8 +37,9 @@ class About(BaseModel):
 
 class Entry(BaseModel):
     """``entry.json``. ``dataset`` and ``stream``: for whom it was made first. ``notes``: row ->
-    what was wrong with its clip. ``facts_sha256``: of all the rest; empty, as is ``key``, in
-    entries from before there were these.
+    what was wrong with its clip. ``packages``: versions of what decoded and computed it; they are
+    no part of its name. ``facts_sha256``: of all the rest; empty, as are ``key`` and ``packages``,
+    in entries from before there were these.
     """
 
     encoder: str
@@ -55,6 +56,7 @@ class Entry(BaseModel):
     sha256: str
     measured: dict[str, float] = {}
     notes: dict[int, str] = {}
+    packages: dict[str, str] = {}
     key: str = ""
     facts_sha256: str = ""
 
@@ -68,7 +70,8 @@ class Entry(BaseModel):
             raise ValueError("it is not what was written there")
 
     def _digest(self) -> str:
-        facts = self.model_dump(mode="json", exclude={"facts_sha256"})
+        unsaid = set() if self.packages else {"packages"}
+        facts = self.model_dump(mode="json", exclude={"facts_sha256", *unsaid})
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -20,6 +20,7 @@ from merbench.api.events import (
     EncodingCounts,
     EncodingNotes,
     EncodingStarted,
+    Note,
     RowsEncoded,
     Waiting,
     Watch,
@@ -33,14 +34,18 @@ from merbench.data.streams.content_hash import Known, row_contents
 from merbench.engine.freed_memory import ONE_PASS, freed_memory_kept
 from merbench.engine.plan.plan import Part, Plan
 from merbench.engine.rows import encode_by_length
+from merbench.engine.rows.encoded_with import other_versions, versions
 from merbench.engine.rows.splits import Fold, rows_of
 
 
 class Ready(nn.Module):
-    """In the place of an encoder whose output is in the cache: hands it on."""
+    """In the place of an encoder whose output is in the cache: hands it on. ``encoded_with``:
+    the packages that made it, with their versions.
+    """
 
     frozen = True
     measured: dict[str, float] = {}
+    encoded_with: dict[str, str] = {}
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         super().__init__()
@@ -58,20 +63,23 @@ def with_cached(plan: Plan, cache: Cache, device: torch.device, watch: Watch = i
     """The plan with the output of every frozen encoder in the place of the stream it reads. What
     the cache lacks is made first.
 
-    Spec, track and contents stay as they are: the same run, done faster. A plan without frozen
-    encoders is returned itself.
+    Spec, track and contents stay as they are: the same run, done faster. Where other versions of
+    packages made it, the plan's notes say so. A plan without frozen encoders is returned itself.
     """
     if not (modalities := fixed(plan)):
         return plan
-    parts, streams = dict(plan.parts), dict(plan.streams)
+    parts, streams, notes = dict(plan.parts), dict(plan.streams), list(plan.notes)
     for modality in modalities:
         entry, streams[modality] = encoded(plan, modality, cache, device, watch)
-        ready = type("Ready", (Ready,), {"measured": entry.measured})
+        if sentence := other_versions(_label(plan, modality), entry.packages):
+            notes.append(sentence)
+        facts = {"measured": entry.measured, "encoded_with": entry.packages}
+        ready = type("Ready", (Ready,), facts)
         component = dataclasses.replace(
             plan.parts[f"encoder.{modality}"].component, pretrained=(), version=0
         )
         parts[f"encoder.{modality}"] = Part(component, ready, Config())
-    return dataclasses.replace(plan, parts=parts, streams=streams)
+    return dataclasses.replace(plan, parts=parts, streams=streams, notes=tuple(notes))
 
 
 def fixed(plan: Plan) -> tuple[Modality, ...]:
@@ -104,6 +112,8 @@ def encoded(
         cached = cache.find(about.key)
     assert cached is not None, f"{about.key} is not what was just written"
     entry, values, length = cached
+    if sentence := other_versions(_label(plan, modality), entry.packages):
+        watch(Note(sentence=sentence))
     if entry.notes:
         note_by_path = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
         notes = dict(sorted(note_by_path.items()))
@@ -153,6 +163,7 @@ def _encode_into(
             dataset=plan.spec.dataset,
             stream=stream.name,
             device=_name(device),
+            packages=versions(part, stream),
             **about.model_dump(exclude={"rows"}),
         )
 

@@ -63,7 +63,8 @@ def _git() -> dict[str, Any]:
 
 
 @cache
-def _installed(package: str) -> str | None:
+def installed(package: str) -> str | None:
+    """Its version here; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -73,7 +74,7 @@ def _installed(package: str) -> str | None:
 def packages() -> dict[str, str]:
     """Versions of what is always used, and of what this process has loaded so far."""
     used = [package for package, module in WHERE_USED.items() if module in sys.modules]
-    versions = {package: _installed(package) for package in (*PACKAGES, *used)}
+    versions = {package: installed(package) for package in (*PACKAGES, *used)}
     return {package: version for package, version in versions.items() if version}
 
 

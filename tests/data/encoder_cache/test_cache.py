@@ -117,10 +117,11 @@ def test_an_entry_that_was_changed_or_is_another_ones_is_made_again(tmp_path):
     assert Cache(tmp_path).find("k") is None and not entry.exists()
 
 
-def test_an_entry_from_before_there_were_digests_is_read(tmp_path):
+@pytest.mark.parametrize("unsaid", [("packages",), ("packages", "key", "facts_sha256")])
+def test_an_entry_from_before_there_were_versions_or_digests_is_read(tmp_path, unsaid):
     path = fill(tmp_path) / "encoded/k/entry.json"
     facts = json.loads(path.read_bytes())
-    path.write_text(json.dumps({k: facts[k] for k in facts if k not in ("key", "facts_sha256")}))
+    path.write_text(json.dumps({k: facts[k] for k in facts if k not in unsaid}))
     assert Cache(tmp_path).find("k")
 
 

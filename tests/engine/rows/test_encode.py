@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,19 @@ from merbench.analyses.predict import apply
 from merbench.analyses.robust import robust
 from merbench.analyses.trained import trained
 from merbench.api import RunError, Stream
-from merbench.api.events import EncodingCounts, EncodingNotes, EncodingStarted, RowsEncoded
+from merbench.api.events import (
+    EncodingCounts,
+    EncodingNotes,
+    EncodingStarted,
+    Note,
+    RowsEncoded,
+)
 from merbench.data.encoder_cache.cache import Cache
 from merbench.data.folder.inputs import read_inputs
 from merbench.engine.build import build
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.engine.rows import encode, encode_by_length
+from merbench.engine.rows import encode, encode_by_length, encoded_with
 from merbench.engine.rows.corrupt import Damage
 from merbench.engine.rows.encode import encoded, fixed, with_cached
 from merbench.engine.rows.splits import Fold
@@ -218,6 +225,22 @@ def test_what_an_encoder_counted_is_told(texts, tmp_path):
         encoded(plan, "text", Cache(tmp_path), CPU, events.append)
         counts = [e.counts for e in events if isinstance(e, EncodingCounts)]
         assert counts == [{"truncated_rate": 0.5}]
+
+
+def test_other_versions_of_the_packages_that_made_an_entry_are_told(texts, tmp_path, monkeypatch):
+    """By the run and by its record; what is kept is read all the same."""
+    machine, corpus = Machine(CPU, 1, cache=Cache(tmp_path / "cache")), tiny.corpus(size=200)
+    (first,) = run(texts, corpus, [0], Store(tmp_path / "a"), machine)
+    here = {"text": {"open_clip_torch": version("open_clip_torch")}}
+    assert first.provenance["encoded_with"] == here and not first.notes
+    monkeypatch.setattr(encoded_with, "installed", lambda name: "99.1")
+    events = []
+    (again,) = run(texts, corpus, [0], Store(tmp_path / "b"), machine, watch=events.append)
+    (sentence,) = again.notes
+    assert f"with open_clip_torch {here['text']['open_clip_torch']} (here 99.1)" in sentence
+    assert [e.sentence for e in events if isinstance(e, Note)] == [sentence]
+    assert again.provenance["encoded_with"] == here
+    assert (again.run_id, again.weights_sha256) == (first.run_id, first.weights_sha256)
 
 
 def test_rows_in_another_order_share_an_entry(texts, tmp_path):

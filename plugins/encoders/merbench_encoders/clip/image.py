@@ -58,6 +58,7 @@ class ClipImage(Tower):
         face's box: 0.3 shows the head.
         """
 
+    packages = ("open_clip_torch", "pillow", "timm", "torchvision")
     mean_C11: Tensor
     scale_C11: Tensor
     place_TD: Tensor

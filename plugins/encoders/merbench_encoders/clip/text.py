@@ -28,6 +28,7 @@ class ClipText(Tower):
     class Config(ClipTextConfig):
         pass
 
+    packages = ("open_clip_torch",)
     steps_at_once = 2048
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:

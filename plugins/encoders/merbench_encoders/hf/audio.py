@@ -47,6 +47,7 @@ class HfAudio(WaveTower):
     class Config(LayerConfig, LongestConfig):
         model: ModelName = "facebook/wav2vec2-base"
 
+    packages = ("transformers",)
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         # Its own augmentation would mask frames and skip layers at random in training.

@@ -52,6 +52,7 @@ class Clap(WaveTower):
         longest: Annotated[int, Field(ge=1)] = 60
         """Windows of a clip that are kept at most; clips that are longer are counted."""
 
+    packages = ("transformers",)
     filters_FM: Tensor
     hann_N: Tensor
     place_LD: Tensor

@@ -49,6 +49,7 @@ class HfText(Tower):
         longest: Annotated[int, Field(ge=3)] | None = None
         """Pieces that a text keeps at most; None = as many as the model was made for."""
 
+    packages = ("tokenizers", "transformers")
     steps_at_once = 2048
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:

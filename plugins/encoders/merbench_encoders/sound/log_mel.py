@@ -48,6 +48,7 @@ class LogMel(nn.Module):
         """Frames of 10 ms that are one step."""
 
     frozen = True
+    packages = ("transformers",)
     steps_at_once = 600 * RATE
     """Samples: ten minutes of sound."""
     filters_FM: Tensor

@@ -65,6 +65,7 @@ class OpenSmile(nn.Module):
         """Of level ``frames``: descriptors, one every 10 ms, that are one step."""
 
     frozen = True
+    packages = ("opensmile",)
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         super().__init__()
