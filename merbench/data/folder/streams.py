@@ -20,6 +20,9 @@ from merbench.data.folder.manifest import Manifest, read_manifest
 from merbench.data.folder.toml_section import Section
 from merbench.results.files import is_inside
 
+_KEY = re.compile(r"\{(\w+)\}")
+"""A column in the pattern of a clip's place."""
+
 
 def strings(cells: list[str]) -> np.ndarray:
     """[N] str of variable width: texts differ so much in length that a fixed-width array of MOSEI's
@@ -119,12 +122,11 @@ class TableFiles:
 
     def _clip(self, section: Section) -> dict[str, Any]:
         pattern = section.text("pattern")
-        columns = {key: self.table.column(key) for key in re.findall(r"\{(\w+)\}", pattern)}
+        columns = {key: self.table.column(key) for key in _KEY.findall(pattern)}
         paths = []
         for row in range(len(self.table)):
-            name = pattern
-            for key, cells in columns.items():
-                name = name.replace(f"{{{key}}}", cells[row])
+            # In one pass: a cell may hold braces of its own.
+            name = _KEY.sub(lambda key, row=row: columns[key[1]][row], pattern)
             if not is_inside(name):
                 raise section.error(
                     f"pattern gives {name!r}, which leaves the folder; give a path inside it"

@@ -12,6 +12,7 @@ from merbench.data.folder.read import read_folder
 from merbench.data.word_vector_files import open_lexicon
 from merbench.data.words import as_words
 from tests.data.folder.read_checks import one_sentence
+from tests.data.made_table import folder_of
 
 
 def rows_of(stream):
@@ -133,6 +134,17 @@ def test_clips_that_are_there(folder):
     clip = read_folder(folder.path).streams["video.clip"]
     assert clip.length.tolist() == [0, 0, 0, 0, 1, 0, 0, 0, 0]
     assert Path(str(clip.values[4])).read_bytes() == b"clip"
+
+
+def test_a_clip_whose_id_has_braces_is_found(tmp_path):
+    path = folder_of(tmp_path, 'column = "mode"', video_id=["{clip_id}"] * 3 + ["v"] * 27,
+                     clip_id=[str(k) for k in range(30)])  # fmt: skip
+    with (path / "dataset.toml").open("a") as file:
+        file.write('[streams."audio.clip"]\nmodality = "audio"\nkind = "clip"\n')
+        file.write('pattern = "{video_id}/{clip_id}.wav"\n')
+    (path / "{clip_id}").mkdir()
+    (path / "{clip_id}/1.wav").touch()
+    assert read_folder(path).streams["audio.clip"].length.nonzero()[0].tolist() == [1]
 
 
 def test_protocols(folder):
