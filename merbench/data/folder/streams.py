@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,7 @@ class TableFiles:
         columns = {key: self.table.column(key) for key in _KEY.findall(pattern)}
         paths = []
         for row in range(len(self.table)):
-            # In one pass: a cell may hold braces of its own.
-            name = _KEY.sub(lambda key, row=row: columns[key[1]][row], pattern)
+            name = _filled(pattern, {key: cells[row] for key, cells in columns.items()})
             if not is_inside(name):
                 raise section.error(
                     f"pattern gives {name!r}, which leaves the folder; give a path inside it"
@@ -190,6 +190,11 @@ class TableFiles:
             return {"values": values, **_ragged(offset, rows)}
         arrays.per_row(name, "fiu", (2,))
         return {"values": values, "start": rows, "length": np.ones(len(rows), dtype=np.int64)}
+
+
+def _filled(pattern: str, cells: Mapping[str, str]) -> str:
+    """In one pass, since a cell may hold braces of its own."""
+    return _KEY.sub(lambda key: cells[key[1]], pattern)
 
 
 def _in_native_floats(values: np.ndarray) -> np.ndarray:
