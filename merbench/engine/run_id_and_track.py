@@ -68,10 +68,18 @@ def spec_of(
         views={name: list(transforms) for name, transforms in setup.views.items()},
         labels=hidden_labels.canonical(request.labels),
         missing=missing.canonical(request.missing),
-        thresholds=thresholds.canonical(request.thresholds),
+        thresholds=_thresholds(request, goal),
         allow_leak=bool(leaks),
         init_from=request.start.series if request.start else "",
     )
+
+
+def _thresholds(request: Request, goal: Goal) -> str:
+    """The usual ones where no label is decided: a study has one policy for all of its tracks, and
+    what has no effect makes no other run.
+    """
+    has_labels = any(part.kind == "multilabel" for part in goal.task.space.tasks)
+    return thresholds.canonical(request.thresholds) if has_labels else Request.thresholds
 
 
 def track_of(

@@ -34,8 +34,10 @@ def with_settings(
     if not own_settings:
         return name, dict(settings)
     if name is None:
+        key = min(own_settings)
         raise RequestError(
-            f"{min(own_settings)} is a setting of a data set; name it with --dataset"
+            f"{key} is a setting of a data set and stands in its name, such as "
+            f"sample:{key.removeprefix(SETTING)}={_text(own_settings[key])}"
         )
     pairs = [
         f"{key.removeprefix(SETTING)}={_text(own_settings[key])}" for key in sorted(own_settings)
@@ -112,4 +114,7 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
             f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; "
             "it is to return a Corpus"
         )
-    return replace(corpus, name=ordered(f"{name}:{listed}")) if listed else corpus
+    # Of equal settings one name, however they are written, and of the usual ones none.
+    changed = config.model_dump(mode="json", exclude_defaults=True)
+    pairs = ",".join(f"{key}={_text(value)}" for key, value in changed.items())
+    return replace(corpus, name=ordered(f"{name}:{pairs}")) if pairs else corpus

@@ -24,6 +24,15 @@ def test_settings_are_part_of_the_name(catalog):
     assert with_settings("sample:train=9,valid=4", {"dataset.test": 5})[0] == SMALL
 
 
+def test_equal_settings_are_one_name(catalog):
+    usual = catalog.load(catalog.component("dataset", "sample")).Config()
+    again = f"{SMALL},flip={usual.flip},seed={usual.seed}"
+    assert open_dataset(catalog, again, []).name == SMALL
+    assert open_dataset(catalog, f"sample:train={usual.train}", []).name == "sample"
+    written = {open_dataset(catalog, f"{SMALL},flip={flip}", []).name for flip in (".2", "2e-1")}
+    assert written == {"sample:flip=0.2,test=5,train=9,valid=4"}
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
@@ -37,7 +46,7 @@ def test_settings_are_part_of_the_name(catalog):
 def test_what_does_not_fit_is_one_sentence(name, sentence, catalog):
     with pytest.raises(RequestError, match=sentence):
         open_dataset(catalog, name, [])
-    with pytest.raises(RequestError, match="name it with --dataset"):
+    with pytest.raises(RequestError, match="stands in its name, such as sample:seed=1"):
         with_settings(None, {"dataset.seed": 1})
 
 
@@ -72,7 +81,8 @@ def test_a_data_set_may_wrap_another():
     catalog = Catalog([Plugin("plug", "dist", "1", parts)])
     catalog.load = lambda component: factories[component.name]
     assert open_dataset(catalog, "half", []).notes == (f"half of {Plain(None).load().name}",)
-    assert open_dataset(catalog, "half:of=plain", []).name == "half:of=plain"
+    assert open_dataset(catalog, "half:of=plain", []).name == "half"
+    assert open_dataset(catalog, "half:of=half", []).name == "half:of=half"
     with pytest.raises(RequestError, match="unknown dataset 'nothing'"):
         open_dataset(catalog, "half:of=nothing", [])
 
