@@ -14,11 +14,12 @@ from merbench.api import Corpus, Lexicon, Modality, RequestError, Stream
 from merbench.data.dataset_overlap import LEAST_WORDS, shared_in_training, without
 from merbench.data.joined_train_rows import joined
 from merbench.engine.plan.plan import Plan, Request
+from merbench.engine.plan.start_weights import Seen
 from merbench.engine.resolve import resolve
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
 from merbench.report.scores.paired_differences import Line
-from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
+from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seeds
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
 from merbench.runs.init_from import start_from
@@ -176,19 +177,26 @@ def finetuned(
     start_runs: Sequence[Record],
     request: Request,
     plan: Callable[[Request], Plan],
-    run: Run,
+    run: Callable[[Plan, Corpus, Sequence[int]], list[Record]],
     store: Store,
 ) -> list[Record]:
-    """Runs on the target that start from the weights of ``start_runs``, each seed from its own.
-    ``request``: what is asked of them.
+    """Runs on the target that start from the weights of ``start_runs``, each seed from its own: a
+    seed that failed there has none. ``request``: what is asked of them.
     """
-    finished = [r for r in start_runs if r.status == "done"]
-    if not finished:
+    seeds = list(whole_seeds(start_runs))
+    if not seeds:
         return []
-    start = start_from(store, finished[0], [r.seed for r in finished])
-    return run(
-        plan(replace(request, modalities=tuple(corpora.use.streams), start=start)), corpora.target
-    )
+    first = next(r for r in start_runs if r.seed == seeds[0])
+    start = start_from(store, first, seeds, seen_before(request))
+    changed = replace(request, modalities=tuple(corpora.use.streams), start=start)
+    return run(plan(changed), corpora.target, seeds)
+
+
+def seen_before(request: Request) -> Sequence[Seen]:
+    """What weights have seen that all of these runs start from: what is trained on top of them has
+    seen it too.
+    """
+    return request.start.seen if request.start else ()
 
 
 def together(

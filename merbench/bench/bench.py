@@ -80,15 +80,8 @@ class Bench:
 
     def plan(self, request: Request) -> Plan:
         """RequestError where it does not fit the data set."""
-        from merbench.engine.plan.plan import Request
-
         plan = self.workspace.plan(self.corpus.name, request)
-        own_thresholds = request.thresholds != Request.thresholds
-        if own_thresholds and plan.task.space.kind in ("score", "class"):
-            raise RequestError(
-                f"--thresholds {request.thresholds} has no effect on task {plan.spec.task}, "
-                "which is no multilabel one; leave it out"
-            )
+        require_labels(plan, request)
         for note in plan.notes:
             self.say(f"note: {note}")
         if self.options.vectors and self.corpus.lexicon:
@@ -267,10 +260,23 @@ class Bench:
             return None
 
         record = named(self.store, run)
-        drawn = options.request.labels or options.request.missing
-        closed_forms = all(self.catalog.recipe(model).closed_form for model in options.models)
-        seeds = options.seeds[:1] if closed_forms and not drawn else options.seeds
+        requests = [replace(options.request, model=model) for model in options.models]
+        plans = [self.workspace.plan(self.corpus.name, request) for request in requests]
+        one_seed = all(plan.one_seed for plan in plans)
+        seeds = options.seeds[:1] if one_seed else options.seeds
         return start_from(self.store, record, seeds, seen_by(self.store, record, find))
+
+
+def require_labels(plan: Plan, request: Request) -> None:
+    """RequestError for thresholds of a task that decides no labels."""
+    from merbench.engine.plan.plan import Request
+    from merbench.results.metrics.thresholds import canonical
+
+    if canonical(request.thresholds) not in (Request.thresholds, plan.spec.thresholds):
+        raise RequestError(
+            f"--thresholds {request.thresholds} has no effect on task {plan.spec.task}, "
+            "which is no multilabel one; leave it out"
+        )
 
 
 def _different(plan: Plan, seeds: Sequence[int]) -> Sequence[int]:

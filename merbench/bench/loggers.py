@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def open_loggers(catalog: Catalog, where_by_name: Mapping[str, str]) -> list[GuardedLogger]:
-    """``asked``: logger -> where it writes. RequestError where there is no such logger, or the
-    library that it needs is not installed.
+    """``where_by_name``: logger -> where it writes. RequestError where there is no such logger, or
+    the library that it needs is not installed.
     """
     return [
         GuardedLogger(name, catalog.load(catalog.component("logger", name))(where))

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import mean_absolute_error
 
 from merbench.analyses.transfer import as_it_is, finetuned, lines, pair, together
-from merbench.api import RequestError, words_of
+from merbench.api import RequestError, RunError, words_of
 from merbench.api.events import WeightsLoaded
 from merbench.bench.own_labels import corpus_of
 from merbench.data.dataset_hash import revision
@@ -29,7 +29,8 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import predict
 from merbench.report.folder.names import folder_names
 from merbench.results.spec import RunSpec, canonical, run_id
-from merbench.runs.init_from import start_from
+from merbench.runs import one_run
+from merbench.runs.init_from import seen_by, start_from
 from merbench.runs.run import run
 from merbench.testing import tiny
 from tests.tiny_runs import MACHINE, in_folds
@@ -76,7 +77,7 @@ def setting(catalog, model="late-fusion-dnn", target=None, **request):
 
 
 def runner(store, seeds=(0, 1)):
-    return lambda plan, corpus: run(plan, corpus, list(seeds), store, MACHINE)
+    return lambda plan, corpus, some=seeds: run(plan, corpus, list(some), store, MACHINE)
 
 
 def test_a_target_like_the_source_gives_the_stored_predictions(catalog, store):
@@ -481,6 +482,44 @@ def test_shared_is_what_brute_force_finds():
     assert not set(left.train) & set(by_video) and np.array_equal(
         left.test, a.protocols["standard"].splits[0].test
     )
+
+
+def test_a_seed_that_failed_on_the_source_takes_no_other_with_it(catalog, store, monkeypatch):
+    setup, request = setting(catalog)
+    learned = one_run.learn
+
+    def learn(plan, problem, fold, seed, *more):
+        if seed == 1:
+            raise RunError("it diverged")
+        return learned(plan, problem, fold, seed, *more)
+
+    monkeypatch.setattr(one_run, "learn", learn)
+    make = runner(store, [0, 1, 2])
+    before = make(setup.learn, setup.source)
+    assert [r.status for r in before] == ["done", "failed", "done"]
+    plan = lambda r: resolve(r, catalog, setup.target, None)  # noqa: E731
+    after = finetuned(setup, before, request, plan, make, store)
+    assert [(r.seed, r.status) for r in after] == [(0, "done"), (2, "done")]
+
+
+def test_what_the_first_weights_had_seen_marks_what_is_trained_on_top(catalog, store):
+    """Weights that saw test rows of the target go through the source's training to the target."""
+    third = renamed(other(seed=7), "third")
+    split, seen_rows = (
+        third.protocols["standard"].splits[0],
+        other().protocols["standard"].splits[0],
+    )
+    videos = third.videos.copy()
+    videos[split.train[0]] = other().videos[seen_rows.test[0]]
+    third = dataclasses.replace(third, videos=videos)
+    make = runner(store, [0])
+    (first,) = make(resolve(Request("text-only", settings=SHORT), catalog, third, None), third)
+    start = start_from(store, first, [0], seen_by(store, first, {"third": third}.get))
+    setup, request = setting(catalog, "text-only", start=start, allow_leak=True)
+    plan = lambda r: resolve(r, catalog, setup.target, None)  # noqa: E731
+    before = make(setup.learn, setup.source)
+    after = finetuned(setup, before, request, plan, make, store)
+    assert [r.track.leaks for r in (*before, *after)] == [[], ["initial weights"]]
 
 
 def test_a_seed_without_weights_to_start_from_is_named(make, store):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from merbench.api.errors import RequestError
-from merbench.bench.bench import label
+from merbench.bench.bench import label, require_labels
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
 from merbench.bench.python_session import open_bench
@@ -75,8 +75,11 @@ def transfer(
 
         merbench.transfer(["mosei"], ["mosi"], "text-only", finetune=True).to_pandas()
     """
+    from merbench.engine.plan.datasets import with_settings
+
     pairs = pairs_of(sources, targets)
     bench, _ = open_bench("transfer", model, pairs[0][1], dict(keywords))
+    with_settings(None, keywords.get("settings", {}))  # of which data set could they be?
     return transferred(bench, pairs, Ways(finetune, together, dict(finetune_settings or {})))
 
 
@@ -105,6 +108,7 @@ def transferred(bench: Bench, pairs: Sequence[tuple[str, str]], ways: Ways) -> T
     lexicon = open_lexicon(bench.options.vectors, bench.homes)
     request = bench.options.request
     planned = [pair(request, corpora[a], corpora[b], bench.catalog, lexicon) for a, b in pairs]
+    require_labels(planned[0].use, request)
     notes = [note for of_pair in planned for note in of_pair.notes]
     for note in notes:
         bench.say(f"note: {note}")
@@ -131,26 +135,28 @@ class _Runs:
         """``settings``: of the training that is added on the target alone."""
         self.bench, self.lexicon, self.settings = bench, lexicon, settings
 
-    def run(self, plan: Plan, corpus: Corpus, *variant: str) -> list[Record]:
-        name = " · ".join((label(plan), plan.spec.dataset, *variant))
-        return self.bench.run(plan, self.bench.options.seeds, corpus=corpus, name=name)
+    def run(
+        self, plan: Plan, corpus: Corpus, seeds: Sequence[int] | None = None, variant: str = ""
+    ) -> list[Record]:
+        """``seeds``: fewer than were asked for."""
+        name = " · ".join(filter(None, (label(plan), plan.spec.dataset, variant)))
+        return self.bench.run(plan, seeds or self.bench.options.seeds, corpus=corpus, name=name)
 
     def planned(self, pairs: Sequence[Pair], finetune: bool, jointly: bool) -> Iterator[Plan]:
         """Of all that the ways make runs of; a way that the model cannot go has none."""
+        from merbench.analyses.transfer import seen_before
         from merbench.engine.plan.start_weights import Start
         from merbench.results.spec import series
 
         for pair in pairs:
             first_plans = [pair.learn, *(self._joint_plans(pair) if jointly else ())]
             yield from (pair.use, *first_plans)
+            request = replace(self._further(), modalities=tuple(pair.use.streams))
             for first in first_plans if finetune else ():
-                request = replace(
-                    self._further(),
-                    modalities=tuple(pair.use.streams),
-                    start=Start(series(first.spec, first.contents)),
-                )
+                name = series(first.spec, first.contents)
+                start = Start(name, seen=seen_before(request))
                 with suppress(RequestError):
-                    yield self._plan(request, pair.target)
+                    yield self._plan(replace(request, start=start), pair.target)
 
     def _joint_plans(self, pair: Pair) -> list[Plan]:
         from merbench.analyses.transfer import together
@@ -189,7 +195,7 @@ class _Runs:
             start_runs,
             self._further(),
             lambda changed: self._plan(changed, pair.target),
-            lambda plan, corpus: self.run(plan, corpus, variant),
+            lambda plan, corpus, seeds: self.run(plan, corpus, seeds, variant),
             self.bench.store,
         )
 
