@@ -7,10 +7,10 @@ In full::
     ablations = "all"                     # of every model: all that it declares, "all-subsets" of
                                           # the modalities, or a list of names; the default is none
     floors = true                         # the default: every floor that can read a track is run
-                                          # there, with one seed
+                                          # there, with one seed where all give the same
     settings.train.epochs = 30            # of every model; as --set train.epochs=30
     vectors = ["glove"]                   # as --vectors; the default is all in DATA/vectors
-    thresholds = "fixed:0.5"              # as --thresholds
+    thresholds = "fixed:0.5"              # as --thresholds, where a track has labels
     models = [                            # a model may have settings, modalities and ablations
         "tfn",
         { name = "merclip", settings.train.lr = 5e-4, modalities = ["text", "audio"] },
@@ -46,7 +46,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationError
 
 from merbench.api import MODALITIES, Config, DataError, Modality, TrainConfig
 from merbench.api.did_you_mean import did_you_mean
@@ -108,8 +108,13 @@ def _seeds(value: Any) -> Any:
     return list(range(value))
 
 
+def _each_once(seeds: list[int]) -> list[int]:
+    return list(dict.fromkeys(seeds))
+
+
 Ablations = Annotated[list[str], BeforeValidator(_ablations)]
 Settings = Annotated[dict[str, JsonValue], BeforeValidator(_settings)]
+Modalities = Annotated[tuple[Modality, ...], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
 
 
@@ -119,7 +124,7 @@ class Model(Config):
     name: str
     settings: Settings = {}
     ablations: Ablations | None = None
-    modalities: tuple[Modality, ...] | None = None
+    modalities: Modalities | None = None
 
 
 class Track(Config):
@@ -129,7 +134,7 @@ class Track(Config):
     task: str | None = None
     protocol: str | None = None
     streams: dict[Modality, str] = {}
-    modalities: tuple[Modality, ...] | None = None
+    modalities: Modalities | None = None
     text_tower: str = ""
     labels: str = ""
     missing: dict[str, float | str] = {}
@@ -159,7 +164,9 @@ class StudyFile(Config):
         Field(min_length=1),
     ]
     tracks: Annotated[list[Track], Field(min_length=1)]
-    seeds: Annotated[list[Seed], Field(min_length=1), BeforeValidator(_seeds)] = list(range(10))
+    seeds: Annotated[
+        list[Seed], Field(min_length=1), BeforeValidator(_seeds), AfterValidator(_each_once)
+    ] = list(range(10))
     settings: Settings = {}
     ablations: Ablations = []
     floors: bool = True

@@ -87,10 +87,10 @@ def lay_out(
     """Every cell, track by track. RequestError for what no track allows; ``report`` is called with
     what was left out and why.
 
-    A model that some of the tracks cannot feed is left out there. Floors are run with the first
-    seed alone, as are models fitted in closed form: other seeds would give the same numbers. What
-    is tuned has the settings that its search has found (they lie in ``store``), and so have its
-    ablations unless they are tuned too.
+    A model that some of the tracks cannot feed is left out there. Models fitted in closed form, as
+    floors are, are run with the first seed alone where other seeds would give the same numbers.
+    What is tuned has the settings that its search has found (they lie in ``store``), and so have
+    its ablations unless they are tuned too.
     """
     return _Layout(study, workspace, store, report).cells()
 
@@ -104,30 +104,30 @@ class _Layout:
         report: Callable[[str], object],
     ) -> None:
         self.study, self.workspace, self.store, self.report = study, workspace, store, report
-        self.refusals: dict[str, list[str]] = {}
-        """Model -> one sentence for each track that cannot feed it."""
+        self.refusals: dict[int, list[str]] = {}
+        """Number of a model in the study -> one sentence for each track that cannot feed it."""
 
     def cells(self) -> list[Cell]:
         catalog, study = self.workspace.catalog, self.study
         declared = {a.name for m in study.models for a in catalog.recipe(m.name).ablations}
         _check_names(study.ablations, sorted(declared), "ablations of the study's models")
         cells = [cell for track in study.tracks for cell in self._of_track(track)]
-        for model, sentences in self.refusals.items():
+        for number, sentences in self.refusals.items():
             if len(sentences) == len(study.tracks):
                 raise RequestError(sentences[0])
             for sentence in sentences:
-                self.report(f"left out {model}: {sentence}")
+                self.report(f"left out {study.models[number].name}: {sentence}")
         return _without_duplicates(cells)
 
     def _of_track(self, track: Track) -> list[Cell]:
         cells: list[Cell] = []
-        for model in self.study.models:
+        for number, model in enumerate(self.study.models):
             if refusal := self._refusal(track, model):
-                self.refusals.setdefault(model.name, []).append(str(refusal))
+                self.refusals.setdefault(number, []).append(str(refusal))
             else:
                 cells += self._of_model(track, model)
         if not cells:  # the track itself is wrong, or of no use
-            raise RequestError(self.refusals[self.study.models[0].name][-1])
+            raise RequestError(self.refusals[0][-1])
         if self.study.floors:
             model_names = {m.name for m in self.study.models}
             floors = [

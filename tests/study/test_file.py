@@ -114,6 +114,10 @@ def test_settings_may_be_written_as_tables(read, written, meant):
             "models = ['tfn']\nsettings.dataset.train = 5\n[[tracks]]\ndataset = 'sample'",
             'stands in its name, such as dataset = "sample:train=5" of [[tracks]]',
         ),
+        (
+            "models = ['tfn']\n[[tracks]]\ndataset = 'tiny'\nmodalities = []",
+            "tracks[1].modalities does not fit",
+        ),
         ("models = [", "is not TOML"),
     ],
 )
@@ -125,6 +129,10 @@ def test_what_is_wrong_is_told_in_one_sentence(read, text, sentence):
         and "S.toml" in str(error.value)
         and "\n" not in str(error.value)
     )
+
+
+def test_a_seed_that_is_named_twice_is_one(read):
+    assert read("models = ['tfn']\nseeds = [3, 0, 3]\n[[tracks]]\ndataset = 'tiny'").seeds == [3, 0]
 
 
 def test_a_file_that_is_not_there(tmp_path):
@@ -237,3 +245,24 @@ def test_a_model_that_one_track_cannot_feed_is_left_out_there_and_told(cells):
         ("standard", "tfn")
     ]
     assert len([t for t in sentences if t.startswith("left out tfn")]) == 1
+
+
+def test_a_model_may_stand_twice_beside_a_track_that_cannot_feed_it(cells):
+    """With other settings: as many refusals as there are tracks, and all of them of one."""
+    twice = STUDY.replace('"tfn"]', '"tfn", { name = "tfn", settings.train.lr = 0.01 }]')
+    sentences = []
+    labels = [
+        c.label
+        for c in cells(twice.replace('streams = { video = "video.x" }', ""), sentences.append)
+    ]
+    assert labels.count("tfn") == 2
+    assert sum(sentence.startswith("left out tfn") for sentence in sentences) == 2
+
+
+def test_thresholds_are_of_tracks_with_labels(cells):
+    """A study has one policy; on a score it has no effect, and makes no other run."""
+    plain, tuned = (
+        cells(more + STUDY) for more in ("", 'thresholds = "tuned_on_valid_per_label"\n')
+    )
+    assert [c.runs for c in plain] != [c.runs for c in tuned], "as they were asked for"
+    assert [r.run_id for c in plain for r in c.runs] == [r.run_id for c in tuned for r in c.runs]
