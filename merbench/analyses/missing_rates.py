@@ -56,10 +56,12 @@ def over_rates(
 ) -> list[RateCurve]:
     """The model on test rows that lack a modality (``drop``) or steps of it (``mask``) at each of
     ``rates``; rate 0 is the stored predictions. Of a damage that does not fit a stream there is no
-    curve.
+    curve, and none of a model that reads nothing.
 
     A higher rate takes away what a lower one does, and the same for every model of one seed.
     """
+    if not plan.streams:
+        return []
     sources = {m: (m,) for m in plan.streams} | {ANY: tuple(plan.streams)}
     harmed = [rate for rate in rates if rate > 0]
     cases: dict[str, list[Case]] = {

@@ -111,7 +111,9 @@ def robust(
     """
     readings = {title(case): Readings(plan.metrics) for case in cases}
     reasons: dict[str, str] = {}
+    finished: list[Record] = []  # one that was trained again has a new record
     for run in trained(plan, corpus, records, store, machine):
+        finished.append(run.record)
         rows = run.fold.rows("test")
         for case in cases:
             try:
@@ -135,7 +137,7 @@ def robust(
                 predict(run.problem.model, data, run.fold.space),
             )
     base = f"{name} {CLEAN}".strip()
-    lines = [Line(base, by_seed(records, store, plan.metrics))]
+    lines = [Line(base, by_seed(finished, store, plan.metrics))]
     for key in map(title, cases):
         full = f"{name} {key}".strip()
         lines.append(

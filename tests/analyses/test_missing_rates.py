@@ -36,5 +36,10 @@ def test_every_metric_has_a_curve_for_each_modality_and_for_all(make, store):
     assert set(panels(curves, "mae", "drop")) == {f"{m}=drop" for m in of_mae}
 
 
+def test_a_model_that_reads_nothing_has_no_curve(make, store):
+    plan, corpus = make("majority", settings={})
+    assert over_rates(plan, corpus, run(plan, corpus, [0], store, MACHINE), store, MACHINE) == []
+
+
 def test_a_constant_curve_has_its_value_as_area():
     assert area([Point(0.1, 2.0, None, 1), Point(0.4, 2.0, None, 1)]) == pytest.approx(2.0)

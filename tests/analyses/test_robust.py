@@ -74,6 +74,16 @@ def test_damage_is_done_to_test_rows_alone_and_compared_in_pairs(make, store):
     assert [store.get(r.run_id) for r in records] == records, "nothing is stored"
 
 
+def test_what_is_trained_again_is_scored_by_its_new_record(make, store):
+    """Its weights are gone, and other code has chosen other thresholds for the earlier one."""
+    plan, corpus = make(kind="multilabel", thresholds="tuned_on_valid")
+    records = run(plan, corpus, [0], store, MACHINE, keep_weights=False)
+    earlier = [r.model_copy(update={"thresholds": [0.99] * len(r.thresholds)}) for r in records]
+    as_it_is, undamaged = robust(plan, corpus, earlier, store, MACHINE, parse("audio=drop:0"))
+    assert as_it_is.scored[0].metrics == undamaged.scored[0].metrics
+    assert np.array_equal(as_it_is.scored[0].cuts, undamaged.scored[0].cuts)
+
+
 def test_damaged_rows_keep_their_places_in_their_videos(make, store, monkeypatch):
     """A model that reads the turns of its rows would else be scored without them, too."""
     plan, corpus = make()

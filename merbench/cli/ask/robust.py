@@ -85,10 +85,11 @@ def command(
                  --corrupt text=mask:0:0.8:5
     """
     from merbench.api.errors import RequestError
+    from merbench.functions.ask.robust import TWO_QUESTIONS
     from merbench.results.files import require_output
 
     if damages and kind:
-        raise RequestError("--corrupt and --rates are two questions; ask one of them")
+        raise RequestError(TWO_QUESTIONS)
     if plot:
         require_output(plot)
     require_declared(session, parsed["model"], ablations)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from merbench.results.records.record import Track
 
 Kind = Literal["drop", "mask"]
+TWO_QUESTIONS = "--corrupt and --rates are two questions; ask one of them"
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ def robust(
     models: Sequence[str] = ("merclip",),
     dataset: str | None = None,
     corrupt: Sequence[str] = (),
-    rates: Kind = "drop",
+    rates: Kind | None = None,
     **keywords: Unpack[RunKeywords],
 ) -> Robust:
     """Score trained ``models`` on test rows that lack each modality, and all of them, at rates 0 to
-    .9 (``rates="mask"``: steps or words of it); with ``corrupt`` on rows damaged as ``--corrupt``
-    says. What the store lacks is trained first.
+    .9 (``rates="mask"``: steps or words of it); or, with ``corrupt``, on rows damaged as
+    ``--corrupt`` says. What the store lacks is trained first.
 
     RequestError in one sentence for what does not fit. Example::
 
@@ -84,13 +85,15 @@ def robust(
     from merbench.bench.bench import label
     from merbench.report.scores.paired_differences import compare
 
+    if corrupt and rates:
+        raise RequestError(TWO_QUESTIONS)
     cases = list({title(case): case for text in corrupt for case in parse(text)}.values())
     bench, options = open_bench("robust", ",".join(models), dataset, dict(keywords))
     own_plans = [bench.plan(replace(options.request, model=model)) for model in options.models]
     plans = {label(plan): plan for plan in own_plans}
     first = next(iter(plans.values()))
     if not corrupt:
-        return Robust(first.track, missing(bench, plans, rates), [], {})
+        return Robust(first.track, missing(bench, plans, rates or "drop"), [], {})
     lines = list(chain.from_iterable(damaged(bench, plans, cases).values()))
     return Robust(first.track, [], lines, compare(lines, first.metrics))
 
