@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import merbench as package
-from merbench.api.events import EpochDone, Note
+from merbench.api.events import EpochDone, Note, RunResumed, RunStarted
 from merbench.bench.loggers import GuardedLogger
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
@@ -44,6 +44,32 @@ def test_tensorboard_has_every_epoch_of_every_run(tmp_path):
             assert [s.value for s in scalars] == pytest.approx(values, rel=1e-6)
         (test,) = log.Scalars("test/mae")
         assert test.value == pytest.approx(at_end["test/mae"])
+
+
+def test_tensorboard_shows_what_was_logged_last(tmp_path):
+    """Of a run that goes on from its first epoch, then of one that is made again."""
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    from merbench_loggers.tensorboard import TensorBoard
+
+    who = {"run_id": "0123456789abcdef", "seed": 0, "fold": None}
+    names = dict.fromkeys(("model", "dataset", "task", "protocol"), "x")
+
+    def log(value, *epochs, after=0):
+        board = TensorBoard(str(tmp_path))
+        board(RunStarted(**who, **names, ablation="", epochs=3))
+        if after:
+            board(RunResumed(**who, epoch=after, epochs=3))
+        for epoch in epochs:
+            done = {"epoch": epoch, "epochs": 3, "stage": "main", "losses": {}}
+            board(EpochDone(**who, **done, metric="mae", value=value))
+        board.close()
+        (folder,) = tmp_path.iterdir()
+        shown = events.EventAccumulator(str(folder)).Reload().Scalars("valid/mae")
+        return [(scalar.step, scalar.value) for scalar in shown]
+
+    assert log(1.0, 1, 2) == [(1, 1), (2, 1)]
+    assert log(2.0, 2, 3, after=1) == [(1, 1), (2, 2), (3, 2)]
+    assert log(3.0, 1) == [(1, 3)]
 
 
 def test_a_note_says_that_what_the_store_has_is_not_logged(merbench, tmp_path):
