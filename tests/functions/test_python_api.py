@@ -140,6 +140,24 @@ def test_a_model_is_trained_on_one_set_and_scored_on_another(store, two_sets):
     assert frame["mae_difference"]["one → two"] == pytest.approx(change)
 
 
+def test_transfer_refuses_what_would_have_no_effect(store, two_sets):
+    def transfer(**keywords):
+        merbench.transfer(
+            ["one"],
+            ["sample"],
+            "tfidf-ridge",
+            data=two_sets,
+            store=store,
+            progress=False,
+            **keywords,
+        )
+
+    with pytest.raises(merbench.RequestError, match="stands in its name, such as sample:train=9"):
+        transfer(settings={"dataset.train": 9})
+    with pytest.raises(merbench.RequestError, match="--thresholds tuned_on_valid has no effect"):
+        transfer(thresholds="tuned_on_valid")
+
+
 def test_what_was_not_seen_is_listed(merbench_command):
     words = ("predict", "--model", "tfidf-ridge", "--dataset", SAMPLE, "--seeds", "1")
     texts = ("--text", "a wonderful film", "--text", "xyzzy qwfp")
@@ -214,6 +232,7 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.generalise("no.toml", ["merclip"], "sample"), "no.toml"),
         (lambda: merbench.transfer("a", ["b"]), r"give a list, \['a'\]"),
         (lambda: merbench.transfer(["a"], ["a"]), "name two different data sets"),
+        (lambda: merbench.robust(["tfn"], "sample", ["audio=drop"], "mask"), "are two questions"),
         (lambda: merbench.supersede("a", "b", reason="x", store="nowhere"), "no finished run"),
         (lambda: merbench.ablate("tfn", "sample", ["no-product"]), "did you mean 'no-products'"),
         (lambda: merbench.ablate("majority", "sample"), "declares no ablations"),
@@ -341,9 +360,10 @@ def calls_of_several_models(two_sets, store):
     """Name -> a call, and how many runs it makes."""
     models = ["late-fusion-dnn", "tfn", "lmf"]
     ways = {"finetune": True, "together": True, "data": two_sets}
+    few = "sample:test=20,train=20,valid=20"
     calls = {
-        "ablate": (partial(merbench.ablate, "tfn", SAMPLE, ["no-products", "no-full-product"]), 3),
-        "robust": (partial(merbench.robust, models, SAMPLE, corrupt=["audio=drop"]), 3),
+        "ablate": (partial(merbench.ablate, "tfn", few, ["no-products", "no-full-product"]), 3),
+        "robust": (partial(merbench.robust, models, few, corrupt=["audio=drop"]), 3),
         # On the target alone, on the source, on both, and from both of these on.
         "transfer": (partial(merbench.transfer, ["one"], ["two"], "text-only", **ways), 5),
     }
@@ -352,7 +372,7 @@ def calls_of_several_models(two_sets, store):
 
 
 @pytest.mark.parametrize("name", ["ablate", "robust", "transfer"])
-def test_a_forced_call_of_several_models_goes_on_after_a_kill(name, calls_of_several_models):
+def test_a_forced_call_of_several_models_goes_on_after_a_kill(name, calls_of_several_models, store):
     call, runs = calls_of_several_models[name]
     call()
     trained = []
@@ -373,4 +393,5 @@ def test_a_forced_call_of_several_models_goes_on_after_a_kill(name, calls_of_sev
     first, killed = trained
     rest = train()
     assert len(rest) == runs - 1 and first not in rest and killed in rest
-    assert train() == sorted([first, *rest]), "a call that has ended is made again whole"
+    left = list((store / "checkpoints").iterdir())
+    assert not left, "of a call that has ended, so that the next one makes all of its runs again"
