@@ -63,7 +63,9 @@ class Catalog:
 
     @property
     def warnings(self) -> list[str]:
-        """What a user has to know before anything is asked for: plugins and metrics left out."""
+        """What a user has to know before anything is asked for: plugins and metrics left out, and
+        plugins that slow every command down.
+        """
         broken = [
             f"plugin {p.name!r} of {p.distribution} {p.version} is not used: {p.error}"
             for p in self.plugins
@@ -74,7 +76,13 @@ class Catalog:
             for name in self.names("metric")
             if len(self._offers["metric", name]) > 1
         ]
-        return broken + several
+        slow = [
+            f"plugin {p.name!r} of {p.distribution} {p.version} imports torch where it declares "
+            "its parts, and every command waits for that; import it in the files of the parts alone"
+            for p in self.plugins
+            if p.imports_torch
+        ]
+        return broken + several + slow
 
     def providers(self, kind: str, name: str) -> list[Plugin]:
         return [plugin for plugin, _ in self._offers.get((kind, name), [])]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,6 +75,8 @@ class Plugin:
     commands: tuple[Command, ...] = ()
     output: str = ""
     """What its import and its hooks printed."""
+    imports_torch: bool = False
+    """Reading its declarations imported torch, for which every command then waits."""
     error: str | None = None
 
 
@@ -119,7 +122,7 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
     # Two distributions may choose the same entry point name, which pluggy would take for one
     # plugin.
     registered = f"{distribution}:{entry.name}"
-    module = None
+    module, torch_before = None, "torch" in sys.modules
     try:
         own = distribution in OWN_DISTRIBUTIONS
         seconds = None if own else SECONDS
@@ -141,7 +144,8 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
             ) from error
         return Plugin(entry.name, distribution, version, error=_sentence(error, module))
     printed = "\n".join(text for text in (output, more) if text)
-    return Plugin(entry.name, distribution, version, declarations, commands, printed)
+    heavy = "torch" in sys.modules and not torch_before
+    return Plugin(entry.name, distribution, version, declarations, commands, printed, heavy)
 
 
 def _declared(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 import time
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -69,6 +71,18 @@ def test_what_a_plugin_yields_twice_breaks_it(monkeypatch):
     install_here(monkeypatch, lambda: [OWN_METRIC, OWN_METRIC])
     (plugin,) = discover()
     assert plugin.error is not None and "metric 'rmse' is yielded 2 times" in plugin.error
+
+
+def test_a_plugin_whose_declarations_import_torch_is_reported(monkeypatch):
+    def declarations():
+        sys.modules.setdefault("torch", ModuleType("torch"))
+        return [OWN_METRIC]
+
+    install_here(monkeypatch, declarations)
+    assert not Catalog(discover()).warnings  # here torch was imported before
+    monkeypatch.delitem(sys.modules, "torch")
+    (warning,) = Catalog(discover()).warnings
+    assert "imports torch where it declares its parts" in warning
 
 
 def test_what_cannot_be_imported_names_its_distribution():
