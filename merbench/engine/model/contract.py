@@ -247,6 +247,8 @@ def fault(error: BaseException, parts: Iterable[Part]) -> str:
     parts = list(parts)
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         owner = frame.f_locals.get("self")
+        if frame.f_globals.get("__name__", "").startswith("torch."):
+            continue  # in a part's method that is nn.Module's
         for part in parts:
             if isinstance(part.factory, type) and isinstance(owner, part.factory):
                 return (

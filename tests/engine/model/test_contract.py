@@ -175,6 +175,11 @@ class Unasked(Part):
         super().__init__()
 
 
+class Uninitialised(Sound):
+    def __init__(self, config, context, *given):
+        self.line = nn.Linear(4, 4)
+
+
 class PlainConfig(Sound):
     class Config:
         pass
@@ -254,6 +259,7 @@ def learned(catalog, factory, kind, declared=MappingProxyType({}), corpus=None, 
         (Naked, "model", r"model .*:Naked returned a tensor \[12, 1\] .* Output"),
         (NoModule, "fusion", r"fusion mine .* is no torch.nn.Module"),
         (Unasked, "fusion", r"fusion mine .* does not take what a part of its kind is made with: too many positional arguments"),
+        (Uninitialised, "fusion", r"fusion mine \(test_contract.py, line \d+\): cannot assign"),
         (Sound, "fusion", "trained"),
     ],
 )  # fmt: skip
