@@ -16,9 +16,17 @@ _WAYS_OUT = {
     errno.EMFILE: "raise the limit (ulimit -n)",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+_SHORT = {errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 # Python's own texts: it has no error classes for these.
 _NO_THREAD = "can't start new thread"
 _LOOP = "Symlink loop from "
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether this machine lacks something for now, memory or open files: the file that was being
+    read need not be at fault.
+    """
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _SHORT
 
 
 def sentence_of(error: BaseException) -> str | None:

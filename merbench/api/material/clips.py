@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from merbench.api.errors import MerbenchError
 from merbench.api.media.decoded import Decoded, Shares
 from merbench.api.media.track import decoder
+from merbench.api.system_errors import is_shortage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,8 +48,9 @@ class ClipRows:
         return self.make([self.decode(row) for row in rows_B.tolist()])
 
     def decode(self, row: int) -> Any:
-        """One row's clip, decoded; None where there is none. Whatever goes wrong with one clip, its
-        row lacks this modality and says why.
+        """One row's clip, decoded; None where there is none. Whatever is wrong with one clip, its
+        row lacks this modality and says why; what this machine lacks is no fault of the clip, and
+        is raised.
         """
         if not self.rows.length_N[row]:
             return None
@@ -57,6 +59,8 @@ class ClipRows:
         except MerbenchError:
             raise
         except Exception as error:
+            if is_shortage(error):
+                raise
             decoded = Decoded((), f"cannot be read ({_first_line(error)})")
         with self._lock:
             self._count(row, decoded)

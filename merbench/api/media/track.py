@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api.errors import RequestError
+from merbench.api.system_errors import is_shortage
 
 SHORT = 0.9
 """A track that ends before this share of the length it claims is reported."""
@@ -34,7 +35,7 @@ def decoder(purpose: str) -> Any:
 
 class Track:
     """The first video or audio track of a file. What is wrong with it ends up in ``note()``, also
-    from inside the ``with``.
+    from inside the ``with``; what this machine lacks is raised.
     """
 
     def __init__(self, path: str, kind: str) -> None:
@@ -60,6 +61,8 @@ class Track:
             else:
                 self.failure = f"no {self.kind} track"
         except (self.av.FFmpegError, OSError, ValueError) as error:
+            if is_shortage(error):
+                raise
             self.failure = _why(error)
         return self
 
@@ -71,6 +74,8 @@ class Track:
         if not isinstance(
             error, (self.av.FFmpegError, ValueError)
         ):  # ValueError: a frame that PyAV does not take
+            return False
+        if is_shortage(error):
             return False
         self.failure = _why(error)
         return True
@@ -109,7 +114,9 @@ class Track:
             try:
                 packet = next(packets, None)
                 frames = [] if packet is None else packet.decode()
-            except self.av.FFmpegError:
+            except self.av.FFmpegError as error:
+                if is_shortage(error):
+                    raise
                 self.damaged += 1
                 # A packet that cannot be read ends the track; one that cannot be decoded does not.
                 frames = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,23 @@ def test_whatever_goes_wrong_with_one_clip_costs_that_clip_alone():
     assert clips[torch.arange(3)] == [[1.0, 2.0], None, [1.0, 2.0]]
     assert clips.notes == {1: "cannot be read (IndexError: a decoder's own mistake)"}
     assert clips.measured == {"clips_without": 1.0}
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_what_the_machine_lacks_is_no_fault_of_a_clip(tmp_path, monkeypatch, code):
+    """As a missing modality it would stay in the cache for good."""
+
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    spec = StreamSpec("video.clip", "video", "clip")
+    path = str(write_clip(tmp_path / "a.mp4", FIFTY[:9]))
+    rows = TextRows(spec, np.array([path]), torch.tensor([1]))
+    clips = ClipRows(rows, lambda path: read_frames(path, 3), list)
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        clips.decode(0)
+    assert not clips.notes and not clips.measured
 
 
 def test_what_a_user_can_mend_is_not_taken_for_a_bad_clip():
