@@ -74,7 +74,7 @@ def towers(tmp_path_factory):
         "encoder.text": clip,
         "encoder.video": clip,
         "label_encoder": clip,
-        "encoder.audio": {"model": str(tiny_clap(folder)), "hop": 0.5},
+        "encoder.audio": {"model": str(tiny_clap(folder)), "window": 1.0, "hop": 0.5},
     }
     return tuple(
         word

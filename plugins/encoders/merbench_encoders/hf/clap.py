@@ -78,6 +78,12 @@ class Clap(WaveTower):
         self.window, self.hop = (
             max(1, round(s * reader.sampling_rate)) for s in (config.window, config.hop)
         )
+        if self.window > self.samples:  # no whole repeat would fit: the tower would hear silence
+            seconds = self.samples / reader.sampling_rate
+            raise RequestError(
+                f"{config.model} hears {seconds:g} s at a time, and window={config.window:g} is "
+                f"longer; give --set encoder.audio.window={seconds:g} at most"
+            )
         self.windows, self.width = config.longest, int(net.config.projection_dim)
         self.longest = config.window + (config.longest - 1) * config.hop
         self.steps_at_once = _WINDOWS_AT_ONCE * self.hop

@@ -122,6 +122,15 @@ def test_a_model_of_both_towers_projects_as_its_configuration_says(whole):
     assert untrained.width == 20 and {p.dtype for p in untrained.parameters()} == {torch.float32}
 
 
+def test_a_window_longer_than_the_towers_input_is_refused(tmp_path):
+    """Repeated no whole time, it would be silence to the tower."""
+    folder = tiny_clap(tmp_path)
+    with pytest.raises(RequestError, match=r"hears 1 s at a time, and window=2 is longer"):
+        make(folder, window=2.0)
+    wave_1S = torch.randn(1, 8000)
+    assert make(folder, window=1.0).mels(wave_1S).std() > 1
+
+
 def test_what_is_assumed_of_waves_is_said_and_refused_where_it_cannot_be(whole):
     config = Clap.Config(model=str(whole))
     assert list(Clap.sources(config).values()) == ["clap (local)"]
