@@ -34,7 +34,7 @@ class Rate:
     mask: bool = False
 
     def __str__(self) -> str:
-        numbers = f"{self.low:g}" if self.low == self.high else f"{self.low:g}:{self.high:g}"
+        numbers = ":".join(map(_shortest, dict.fromkeys((self.low, self.high))))
         return f"mask:{numbers}" if self.mask else numbers
 
 
@@ -123,6 +123,12 @@ def _incomplete(
     if rate.mask:
         return mask_steps(stream, rows, rate_N, draw)
     return drop_rows(stream, rows, rate_N, draw)
+
+
+def _shortest(number: float) -> str:
+    """Six digits, or as many as read back as the same number."""
+    text = f"{number:g}"
+    return text if float(text) == number else repr(number)
 
 
 def _rate(name: str, text: str, part: str) -> Rate:

@@ -93,6 +93,11 @@ def test_equal_policies_are_written_equally(rates, random):
     assert canonical(canonical(shuffled)) == canonical(shuffled)
 
 
+@pytest.mark.parametrize("policy", ["audio=0.9999999", "any=0.12345678:0.5", "text=mask:1e-12"])
+def test_a_rate_of_many_digits_stays_the_rate_asked_for(policy):
+    assert parse(canonical(policy)) == parse(policy)
+
+
 def test_rates_are_those_asked_for_and_differ_by_modality(corpus, streams):
     rows = np.arange(500)
     lost = lacking(streams, "audio=0.8,video=0.2", rows)
