@@ -289,8 +289,8 @@ def test_what_one_data_set_taught_is_scored_on_both_tasks_of_another(catalog, st
     )
     one = pair(request, source, target, catalog, None)
 
-    def make(plan, corpus):
-        return list(run(plan, corpus, [0], store, MACHINE))
+    def make(plan, corpus, seeds=(0,)):
+        return list(run(plan, corpus, seeds, store, MACHINE))
 
     def tune(p):
         return finetuned(
