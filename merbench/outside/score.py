@@ -100,7 +100,7 @@ def score(goal: Goal, files: Sequence[SeedFiles]) -> Scored:
 
 def keep(scored: Scored, store: Store, force: bool = False) -> list[Record]:
     """All of them into the store. RequestError, and nothing is kept, where a seed is there already
-    with other predictions and not ``force``. What was said of equal predictions before, and is not
+    with other predictions or thresholds and not ``force``. What was said of equal predictions before, and is not
     said now, stays.
     """
     records = []
@@ -109,10 +109,12 @@ def keep(scored: Scored, store: Store, force: bool = False) -> list[Record]:
         if existing is None or force:
             records.append(record)
             continue
-        if not np.array_equal(store.predictions(record.run_id).prediction, rows.prediction):
+        same = np.array_equal(store.predictions(record.run_id).prediction, rows.prediction)
+        if not same or record.thresholds != existing.thresholds:
             raise RequestError(
                 f"{record.spec.model} seed {record.seed} is in the store {store.root} already, "
-                "with other predictions; give another --name or --seed, or replace it with --force"
+                f"with other {'thresholds' if same else 'predictions'}; give another --name or "
+                "--seed, or replace it with --force"
             )
         records.append(_as_known(record, existing))
     for record, (_, rows) in zip(records, scored, strict=True):

@@ -15,6 +15,7 @@ from merbench.functions.look.catalogue import load_dataset
 from merbench.report.folder.folder import Folder
 from merbench.report.verify.run import check_runs
 from merbench.results.records.outside import digest
+from merbench.results.store.history import replaced_runs
 from merbench.results.store.merge import merge
 from merbench.results.store.store import Store
 
@@ -218,10 +219,10 @@ def test_thresholds_are_chosen_on_validation_predictions(tmp_path):
     corpus = load_dataset("sample")
     split, words = corpus.protocols["standard"].splits[0], corpus.tasks["emotions"].space.words
 
-    def file(part):
+    def file(part, certain=0.2):
         rows = getattr(split, part)
         # Right, but far below one half.
-        p = corpus.tasks["emotions"].target[rows] * 0.2
+        p = corpus.tasks["emotions"].target[rows] * certain
         lines = [("id", *words), *([i, *q] for i, q in zip(corpus.ids[rows], p, strict=True))]
         with (tmp_path / f"{part}.csv").open("w", newline="") as out:
             csv.writer(out).writerows(lines)
@@ -238,6 +239,14 @@ def test_thresholds_are_chosen_on_validation_predictions(tmp_path):
         file("test"), "sample", "tuned", valid=file("valid"), thresholds="tuned_on_valid", **asked
     )
     assert tuned.summary["micro_f1"].mean == 1 and tuned.records[0].metrics.valid["micro_f1"] == 1
+    asked |= {"name": "tuned", "thresholds": "tuned_on_valid"}
+    other = file("valid", 0.4)
+    with pytest.raises(RequestError, match="with other thresholds; give another --name"):
+        api.score(file("test"), "sample", valid=other, **asked)
+    (again,) = api.score(file("test"), "sample", valid=other, force=True, **asked).records
+    (before,) = replaced_runs(Store(tmp_path / "s"), again.run_id)
+    assert (before.thresholds, again.thresholds) == ([0.2] * 6, [0.4] * 6)
+    asked = {"task": "emotions", "store": tmp_path / "s"}
     with pytest.raises(RequestError, match="give them with --valid FILE"):
         api.score(file("test"), "sample", "no", thresholds="tuned_on_valid", **asked)
 

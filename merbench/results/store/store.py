@@ -182,7 +182,8 @@ class Store:
         if before is None or before.status != "done":
             return
         earlier = self.predictions(record.run_id)
-        if predictions is not None and same_predictions(earlier, predictions):
+        same_cuts = before.thresholds == record.thresholds
+        if same_cuts and predictions is not None and same_predictions(earlier, predictions):
             return
         self._write_run(before.model_copy(update={"run_id": replaced_name(before)}), earlier)
 
