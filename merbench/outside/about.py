@@ -29,7 +29,7 @@ def read_about(path: Path) -> About:
 
 
 def about_of(stated: Mapping[str, Any], origin: str) -> About:
-    """``where``: what the sentence of a DataError names."""
+    """``origin``: what the sentence of a DataError names."""
     known = list(About.model_fields)
     if strange := [key for key in stated if key not in known]:
         raise DataError(f"{origin}: unknown key {strange[0]!r}; {did_you_mean(strange[0], known)}")
