@@ -85,11 +85,12 @@ def tier(claim: Claim, board: Board, scores: BoardScores) -> Tier:
 
 
 def re_run(claim: Claim, board: Board, scores: BoardScores) -> RowScores | None:
-    """The best row of the claim's method; None where its inputs are not those of the board, or it
-    was not run, or has no interval.
+    """The best row of the claim's method; None where its inputs are not those of the board, which
+    may start from more or train on less, or it was not run, or has no interval.
     """
     track = board.track
-    if not claim.streams or claim.streams != set(track.streams) or track.pretrained or track.leaks:
+    other = track.pretrained or track.leaks or track.labels or track.missing or track.without
+    if not claim.streams or claim.streams != set(track.streams) or other:
         return None
     names = {
         entry.name

@@ -236,19 +236,24 @@ def test_numbers_for_people():
 
 
 @pytest.mark.parametrize(
-    ("miss", "streams", "expected"),
+    ("miss", "streams", "changed", "expected"),
     [
-        (0.95, "unaligned", "re-run"),
-        (0.5, "unaligned", "contradicted"),
-        (0.95, "covarep73", "claimed"),
+        (0.95, "unaligned", {}, "re-run"),
+        (0.5, "unaligned", {}, "contradicted"),
+        (0.95, "covarep73", {}, "claimed"),
+        (1.5, "unaligned", {"labels": "10%"}, "claimed"),
+        (1.5, "unaligned", {"missing": "text=0.5"}, "claimed"),
+        (1.5, "unaligned", {"without": "mosei standard"}, "claimed"),
     ],
 )
-def test_a_claim_has_a_tier_by_what_was_run_on_its_own_inputs(tmp_path, miss, streams, expected):
+def test_a_claim_has_a_tier_by_what_was_run_on_its_own_inputs(
+    tmp_path, miss, streams, changed, expected
+):
     """MMSA claims MAE .9473 for TFN on its unaligned features."""
     store = Store(tmp_path)
     inputs = [f"{modality}.{streams}" for modality in ("text", "audio", "video")]
     one = record(0, miss, spec("tfn", dataset="mosi"))[0].track
-    track = one.model_copy(update={"dataset": "mosi", "streams": inputs})
+    track = one.model_copy(update={"dataset": "mosi", "streams": inputs, **changed})
     put(store, miss, spec("tfn", dataset="mosi"), range(2), track=track)
     source = StoreSource(store)
     (board,) = collect(source.records(), ())
