@@ -119,7 +119,8 @@ def score(
         rows = rows_of([e for e in board.all_entries if e.done], values, intervals, models)
         return _ranked(values, models, _with_a_seed(rows), optimum)
     modules = sorted({definition.module for definition in board.metrics.values()})
-    formulas = version(modules, cache.parsed_code)
+    # Which metrics there are decides the intervals, and may change with the newest run.
+    formulas = " ".join((version(modules, cache.parsed_code), *intervals))
     row_keys = {e.name: _key(e, source, formulas, board.folds) for e in board.all_entries if e.done}
     floors, superseded = (
         sorted(e.name for e in entries)

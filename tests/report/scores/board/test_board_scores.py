@@ -23,7 +23,7 @@ from merbench.report.scores.statistics import every_pair
 from merbench.report.scores.statistics.intervals import interval
 from merbench.report.scores.statistics.pair_tests import EveryPair
 from merbench.results.store.store import Store
-from tests.report.made import put, spec, truth
+from tests.report.made import SPACE, put, spec, truth
 
 
 @pytest.fixture
@@ -112,6 +112,21 @@ def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path,
     source.store.put(run, type(kept)(kept.ids, kept.videos, kept.target, changed))
     score(board(source), source, cache)
     assert len(calls) == 8, "one row, every headline metric"
+
+
+@pytest.mark.parametrize("every_interval", [True, False])
+def test_another_ranking_metric_has_its_intervals_in_every_row(source, tmp_path, every_interval):
+    """The data set ranks by another metric than when the first runs were made."""
+    cache = Cache(tmp_path / "cache")
+    score(board(source), source, cache, every_interval=every_interval)
+    space = SPACE.model_copy(update={"rank": "acc3"})
+    put(source.store, 0.7, spec("new"), space=space, started="2026-12-01T00:00:00+00:00")
+    again = StoreSource(source.store)
+    assert board(again).metrics.ranking == "acc3"
+    kept, alone = (
+        score(board(again), again, c, every_interval=every_interval) for c in (cache, Cache(None))
+    )
+    assert kept == alone and all("acc3" in row.intervals for row in kept.rows.values())
 
 
 def test_records_rows_and_pairs_are_the_same_from_several_processes(source, monkeypatch):
