@@ -13,12 +13,12 @@ from merbench.results.records.record import Record
 
 
 def differing_settings(groups: Sequence[Sequence[Record]]) -> list[str]:
-    """By what rows of one model and ablation differ: by whether they are tuned, by settings, or by
-    the source of their components.
+    """By what rows of one model and ablation differ: by whether they are tuned, by settings, by the
+    content of the streams they read, or by the source of their components.
     """
     labels = [label(rows[0]) for rows in groups]
     names = list(labels)
-    for differences in (_tuned, _settings, _source):
+    for differences in (_tuned, _settings, _data, _source):
         for name in [name for name, count in Counter(names).items() if count > 1]:
             alike = [i for i, other in enumerate(names) if other == name]
             for i, words in zip(alike, differences([groups[i][0] for i in alike]), strict=True):
@@ -33,6 +33,11 @@ def _tuned(records: Sequence[Record]) -> list[str]:
     trials = [r.tuned_by.get("trials", 0) if r.tuned_by else None for r in records]
     most = max((t for t in trials if t is not None), default=None)
     words = [search_words(count, most) for count in trials]
+    return words if len(set(words)) > 1 else [""] * len(records)
+
+
+def _data(records: Sequence[Record]) -> list[str]:
+    words = [f"(data {r.contents.get('data', '')[:7]})" for r in records]
     return words if len(set(words)) > 1 else [""] * len(records)
 
 

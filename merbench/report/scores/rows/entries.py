@@ -23,8 +23,8 @@ from merbench.results.store.corrections import Correction, by_old_run
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a table: every run of one spec, made by one version of its components' source, by
-    seed and fold.
+    """One row of a table: every run of one spec on the same data, made by one version of its
+    components' source, by seed and fold.
 
     ``settings``: what distinguishes it from other rows of its model and ablation; empty where there
     is no other. ``shown_settings``: what tables say of them (``shown_settings.py``).

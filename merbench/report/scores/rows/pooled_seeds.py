@@ -174,10 +174,12 @@ def summary(scored: Mapping[int, Scored]) -> dict[str, Summary]:
 
 
 def group(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Records by what makes a row of a table: equal track, spec and source of the components."""
+    """Records by what makes a row of a table: equal track, spec, data that were read and source of
+    the components. A track has ids, labels and splits alone: its streams may be extracted anew.
+    """
     rows: dict[str, list[Record]] = {}
     for record in records:
         track, spec = record.track.model_dump_json(), record.spec.model_dump_json()
-        key = f"{track}|{spec}|{record.source_digest}"
+        key = f"{track}|{spec}|{record.contents.get('data')}|{record.source_digest}"
         rows.setdefault(key, []).append(record)
     return rows

@@ -99,5 +99,5 @@ def _others(row: Unnamed, worded: Sequence[str]) -> list[str]:
     for words in (search_words(row.trials, None), search_words(row.trials, row.trials)):
         rest = rest.removeprefix(words)
     prefixes = tuple(f"encoder.{m}.{field}=" for m in worded for field in ("tuned", TOWER_FIELD))
-    settings = rest.strip().strip("()").split(", ")
+    settings = rest.strip().strip("()").replace(") (", ", ").split(", ")
     return [setting for setting in settings if setting and not setting.startswith(prefixes)]

@@ -6,13 +6,15 @@ from merbench.api import TrainConfig
 from merbench.report.scores.missing_runs import no_run
 from merbench.report.scores.rows.differing_settings import differing_settings
 from merbench.report.scores.rows.entries import Entry, collect, rows_named
+from merbench.report.scores.rows.pooled_seeds import whole_seeds
 from tests.report.made import record, spec
 
+FIELDS = ("tuned_by", "source_digest", "track", "contents")
 TUNED = {"study": "s", "trials": 30, "seconds": 60.0}
 
 
 def one(seed=0, **changes):
-    changed = {k: changes.pop(k) for k in ("tuned_by", "source_digest", "track") if k in changes}
+    changed = {k: changes.pop(k) for k in FIELDS if k in changes}
     return record(seed, 0.5, spec(**changes), **changed)[0]
 
 
@@ -82,6 +84,15 @@ def test_boards_are_tracks_and_rows_never_mix_sources():
         collect(records, set(), dataset="mosi") == []
         and len(collect(records, set(), track="AUDIO")) == 1
     )
+
+
+def test_runs_on_streams_that_were_extracted_anew_are_a_row_of_their_own():
+    """The track, of ids, labels and splits, is the same; the seeds of each are whole."""
+    first, again = {"data": "1" * 64}, {"data": "2" * 64}
+    seeds = ((0, first), (1, first), (0, again), (2, again))
+    (board,) = collect([one(seed, contents=contents) for seed, contents in seeds], set())
+    rows = {e.name: list(whole_seeds(e.records)) for e in board.entries}
+    assert rows == {"merclip (data 1111111)": [0, 1], "merclip (data 2222222)": [0, 2]}
 
 
 def test_a_row_is_found_by_what_any_table_shows_of_it():

@@ -18,11 +18,11 @@ def tower(**changed):
     return PartSpec(name="hf-text", config=TOWER | changed)
 
 
-def run(model="text-only", encoder=None, tuned_by=None, lr=1e-3, label=None):
+def run(model="text-only", encoder=None, tuned_by=None, lr=1e-3, label=None, **changed):
     run_spec = spec(model, lr=lr)
     parts = run_spec.parts | ({"encoder.text": encoder} if encoder else {})
     parts |= {"label_encoder": label} if label else {}
-    return record(0, 0.5, run_spec.model_copy(update={"parts": parts}), tuned_by=tuned_by)[0]
+    return record(0, 0.5, run_spec.model_copy(update={"parts": parts}), tuned_by=tuned_by, **changed)[0]
 
 
 def board(*runs, floors=()):
@@ -50,6 +50,15 @@ def test_rows_whose_towers_differ_say_so_whatever_their_model():
     assert shown(run(encoder=tower(tuned=True)), run("mult", WORDS)) == {
         "text-only (text tower fine-tuned)",
         "mult (word vectors)",
+    }
+
+
+def test_what_stands_behind_a_tower_is_said():
+    frozen = [run(encoder=tower(), source_digest=digest) for digest in ("a" * 9, "b" * 9)]
+    assert shown(*frozen, run(encoder=tower(tuned=True))) == {
+        "text-only (text tower frozen, source aaaaaaa)",
+        "text-only (text tower frozen, source bbbbbbb)",
+        "text-only (text tower fine-tuned)",
     }
 
 
