@@ -100,8 +100,8 @@ def score(goal: Goal, files: Sequence[SeedFiles]) -> Scored:
 
 def keep(scored: Scored, store: Store, force: bool = False) -> list[Record]:
     """All of them into the store. RequestError, and nothing is kept, where a seed is there already
-    with other predictions or thresholds and not ``force``. What was said of equal predictions before, and is not
-    said now, stays.
+    with other predictions or thresholds and not ``force``. What was said of equal predictions
+    before, and is not said now, stays.
     """
     records = []
     for record, rows in scored:
