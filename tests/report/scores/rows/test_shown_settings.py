@@ -22,7 +22,9 @@ def run(model="text-only", encoder=None, tuned_by=None, lr=1e-3, label=None, **c
     run_spec = spec(model, lr=lr)
     parts = run_spec.parts | ({"encoder.text": encoder} if encoder else {})
     parts |= {"label_encoder": label} if label else {}
-    return record(0, 0.5, run_spec.model_copy(update={"parts": parts}), tuned_by=tuned_by, **changed)[0]
+    return record(
+        0, 0.5, run_spec.model_copy(update={"parts": parts}), tuned_by=tuned_by, **changed
+    )[0]
 
 
 def board(*runs, floors=()):
