@@ -218,6 +218,17 @@ def test_a_contribution_to_a_folder_without_boards_is_refused(merbench, tmp_path
     assert not (tmp_path / "mine").exists()
 
 
+def test_a_run_is_packed_with_the_row_that_it_is_in_and_a_name_with_each_of_its_rows(
+    merbench, tmp_path, store
+):
+    runs = put(store, 0.5, spec("one", dataset="there"), range(2, 4), source_digest="1" * 12)
+    merbench("leaderboard", "submit", runs[0].run_id, "--out", "mine", check=True)
+    (folder,) = (p for p in (tmp_path / "mine").iterdir() if p.is_dir())
+    assert folder.name == "there-sentiment-standard-words-covarep"
+    merbench("leaderboard", "submit", "one", "--out", "ours", check=True)
+    assert len([p for p in (tmp_path / "ours").iterdir() if p.is_dir()]) == 2
+
+
 def test_a_contribution_keeps_its_folder_and_never_covers_a_row(merbench, tmp_path, store):
     merbench("leaderboard", "build", "--out", "boards", check=True)
     merbench("leaderboard", "submit", "two (train.lr=0.1)", "--out", "mine", check=True)

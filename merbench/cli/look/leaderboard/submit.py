@@ -88,7 +88,7 @@ def command(
     folders = []
     try:
         for board, scores in read.scored:
-            packed = tuple(e for e in board.entries if e.name in chosen)
+            packed = tuple(e for e in board.entries if (board.title, e.name) in chosen)
             if not packed:
                 continue
             _require_whole_seeds(packed, board)
@@ -116,25 +116,32 @@ def _is_unfinished(out: Path) -> bool:
     return is_folder and not (out / LAST).exists() and not others(out)
 
 
-def _chosen_rows(runs: Sequence[str], boards: Sequence[Board]) -> set[str]:
-    """The names of the rows that ``runs`` (run ids or rows) name."""
+def _chosen_rows(runs: Sequence[str], boards: Sequence[Board]) -> set[tuple[str, str]]:
+    """``(title of the board, name of the row)`` of what ``runs`` (run ids or rows) name: of a name
+    the rows of every board that has one, of a run those that it is in.
+    """
     from merbench.api.errors import RequestError
     from merbench.data.joined_train_rows import JOIN
     from merbench.report.scores.missing_runs import no_row
     from merbench.report.scores.rows.entries import rows_named
 
     entries = [e for board in boards for e in board.entries]
-    name_of_run = {r.run_id: e.name for e in entries for r in e.records}
-    chosen = set[str]()
+    rows_of_run: dict[str, set[tuple[str, str]]] = {}
+    for board in boards:
+        for entry in board.entries:
+            for record in entry.records:
+                rows_of_run.setdefault(record.run_id, set()).add((board.title, entry.name))
+    chosen = set[tuple[str, str]]()
     for run in runs:
-        row_names = {name_of_run[run]} if run in name_of_run else set[str]()
-        row_names |= {e.name for e in rows_named(run, entries)}
-        if len(row_names) != 1:
+        names = {e.name for e in rows_named(run, entries)}
+        if run not in rows_of_run and len(names) != 1:
             raise RequestError(no_row(run, entries))
-        chosen |= row_names
-    on_joined_data = [e.name for b in boards if JOIN in b.track.dataset for e in b.entries]
-    for name in on_joined_data:
-        if name in chosen:
+        chosen |= rows_of_run.get(run) or {
+            (board.title, e.name) for board in boards for e in board.entries if e.name in names
+        }
+    on_joined_data = {b.title for b in boards if JOIN in b.track.dataset}
+    for title, name in sorted(chosen):
+        if title in on_joined_data:
             raise RequestError(
                 f"{name} was trained on joined data sets, which is no track of the boards; "
                 "leave it out"
