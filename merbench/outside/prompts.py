@@ -10,6 +10,7 @@ import numpy as np
 from merbench.api.errors import DataError, RequestError
 from merbench.api.material.corpus import Corpus
 from merbench.api.material.types import LabelSpace
+from merbench.outside.rows import require_known
 from merbench.results.files import write_output
 from merbench.results.records.sealed import DamagedError, require_file
 
@@ -46,11 +47,13 @@ def write_prompts(
     """One JSON object a line, ``{"id": ..., "prompt": ...}``, for each row of a part ("valid" or
     "test") whose target is known, over all folds; the number of rows.
 
-    RequestError where the data set has no transcripts, or the task is two at once.
+    RequestError where the data set has no transcripts, or no known target there, or the task is two
+    at once.
     """
     goal = corpus.offered[task]
     if goal.space.parts:
         raise RequestError(f"task {task} is two tasks at once; ask for each alone, with --task")
+    require_known(corpus, task, protocol, part)
     splits = corpus.protocols[protocol].splits
     all_rows = np.unique(np.concatenate([getattr(split, part) for split in splits]))
     rows = goal.known_rows(all_rows)

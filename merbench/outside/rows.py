@@ -7,11 +7,22 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from merbench.api.did_you_mean import did_you_mean
-from merbench.api.errors import DataError
+from merbench.api.errors import DataError, RequestError
+from merbench.api.material.corpus import Corpus
 from merbench.data.first_few import first_few
 from merbench.outside.table import Table
 
 ID_COLUMNS = ("id", "ids", "utterance_id", "custom_id")
+
+
+def require_known(corpus: Corpus, task: str, protocol: str, part: str) -> None:
+    """RequestError where a fold has no row to score. ``part``: valid or test."""
+    for split in corpus.protocols[protocol].splits:
+        if not len(corpus.offered[task].known_rows(getattr(split, part))):
+            raise RequestError(
+                f"the {part} split of {corpus.name} has no row with a known {task}; "
+                "choose another --task or --protocol"
+            )
 
 
 def ids_of(table: Table) -> list[str]:

@@ -18,7 +18,7 @@ from merbench.api.declarations.train_settings_and_ranges import TrainConfig
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Split, Task
 from merbench.outside.answers import as_wrong_as_can_be
-from merbench.outside.rows import order_of
+from merbench.outside.rows import order_of, require_known
 from merbench.outside.table import read
 from merbench.outside.values import predictions
 from merbench.results.metrics import TaskMetrics, choose_thresholds, thresholds_of
@@ -174,6 +174,7 @@ def _by_row(goal: Goal, path: Path, part: str) -> dict[int, np.ndarray]:
     an answer could not be parsed.
     """
     corpus, task, table = goal.corpus, goal.task, read(path)
+    require_known(corpus, goal.track.task, goal.track.protocol, part)
     all_rows = np.concatenate([getattr(split, part) for split in goal.splits])
     rows = task.known_rows(all_rows)
     scored, unscored = corpus.ids[rows].tolist(), set(corpus.ids[all_rows].tolist())

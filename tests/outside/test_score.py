@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,13 @@ import pytest
 import merbench as api
 from merbench.api import RequestError
 from merbench.functions.look.catalogue import load_dataset
+from merbench.outside.prompts import write_prompts
+from merbench.outside.score import Goal, SeedFiles, score
 from merbench.report.folder.folder import Folder
 from merbench.report.verify.run import check_runs
-from merbench.results.records.outside import digest
+from merbench.results.metrics import BUILT_IN
+from merbench.results.records.outside import About, digest
+from merbench.results.records.record import Track
 from merbench.results.store.history import replaced_runs
 from merbench.results.store.merge import merge
 from merbench.results.store.store import Store
@@ -329,6 +334,23 @@ def test_a_wrong_row_is_named_with_what_is_near(home, tmp_path, right):
         RequestError, match=r"line 4: 'v3_O' is none of the test rows; did you mean 'v3_"
     ):
         api.score(bad, "tiny", "mine", data=home, store=tmp_path / "s")
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_split_without_labels_is_neither_scored_nor_asked_about(tiny, right, tmp_path, part):
+    task, split = tiny.tasks["sentiment"], tiny.protocols["standard"].splits[0]
+    known = ~np.isin(np.arange(len(tiny.ids)), getattr(split, part))
+    corpus = replace(tiny, tasks={"sentiment": replace(task, known=known)})
+    asked = {"task": "sentiment", "protocol": "standard"}
+    track = Track(dataset="tiny", revision="", streams=[], **asked)
+    goal = Goal("mine", About(), corpus, track, BUILT_IN.of(task.space))
+    rows = split.valid
+    valid = write(tmp_path / "valid.csv", tiny.ids[rows], np.zeros(len(rows)))
+    sentence = f"the {part} split of tiny has no row with a known sentiment; choose another --task"
+    with pytest.raises(RequestError, match=sentence):
+        score(goal, [SeedFiles(0, right(), valid)])
+    with pytest.raises(RequestError, match=sentence):
+        write_prompts(tmp_path / "out", corpus, part=part, **asked)
 
 
 @pytest.mark.parametrize(
