@@ -163,4 +163,4 @@ def _measured(
     if plan.spec.missing:
         rows = train_fold.rows("train")
         shares["missing"] = missing_share(train_fold.streams, rows)[modality]
-    return ChainMap(getattr(encoder, "measured", {}), shares)
+    return ChainMap(encoder.measured, shares)

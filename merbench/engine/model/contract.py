@@ -33,7 +33,11 @@ from merbench.api.declarations.component import BY_MODALITY, FusedForm
 if TYPE_CHECKING:
     from merbench.engine.plan.plan import Part
 
-HAS = {"encoder": ("width", "prepare"), "label-encoder": ("width",), "fusion": ("width",)}
+HAS = {
+    "encoder": ("width", "frozen", "measured", "prepare"),
+    "label-encoder": ("width",),
+    "fusion": ("width",),
+}
 """Attributes of modules that the harness reads."""
 
 

@@ -47,13 +47,17 @@ class Part(nn.Module):
         self.width = 4
 
 
-class Pooled(Part):
+class Undeclared(Part):
     def __init__(self, config, context, stream):
         super().__init__()
         self.line = nn.Linear(stream.width, 4)
 
     def prepare(self, rows):
         return rows
+
+
+class Pooled(Undeclared):
+    frozen, measured = False, {}
 
     def forward(self, steps):
         return Steps(masked_mean(self.line(steps.x_BLD), steps.mask_BL), steps.mask_BL)
@@ -247,6 +251,7 @@ def learned(catalog, factory, kind, declared=MappingProxyType({}), corpus=None, 
     ("factory", "kind", "sentence"),
     [
         (Pooled, "encoder", r"encoder .*:Pooled returned Steps of a tensor \[12, 4\] .* Steps of \[12, L, 4\] and \[12, L\]"),
+        (Undeclared, "encoder", r"encoder mine .* has no frozen and no measured"),
         (Forgetful, "encoder", r"prepare\(\) of encoder .*:Forgetful returned None"),
         (Flat, "fusion", r"fusion .*:Flat returned Fused of a tensor \[12, 4\] .* Fused of \[12, 1 or labels, 4\]"),
         (Bare, "label-encoder", r"label encoder .*:Bare returned a tensor \[7, 4\] .* Queries"),
