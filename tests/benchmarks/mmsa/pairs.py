@@ -32,7 +32,7 @@ PAIRS = (
     Pair("graph-mfn", "graph_mfn", {"fusion.graph_hidden": 32}, aligned=True),
     Pair("mfm", "mfm", aligned=True),
     Pair("mctn", "mctn", aligned=True),
-    Pair("misa", "misa", {"train.accumulate": 2}, tower=True, share=0.2),
+    Pair("misa", "misa", {"train.accumulate": 2}, tower=True),
     Pair("self-mm", "self_mm", tower=True, share=0.2),
     Pair("mmim", "mmim", tower=True, share=0.2),
     Pair("tfr-net", "tfr_net", tower=True, share=0.1),
