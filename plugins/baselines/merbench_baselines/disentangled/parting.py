@@ -4,6 +4,7 @@ is common to all.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -36,7 +37,7 @@ def parting_errors(
     return list(masked_mean(errors_BL3, mask_BL).split(1, 1))
 
 
-class PartedFusion(nn.Module):
+class PartedFusion(nn.Module, ABC):
     """A fusion whose ``read`` gives, side by side and as wide as ``columns``: the three errors of
     every modality, the aligned common means, the branches and z.
 
@@ -49,9 +50,9 @@ class PartedFusion(nn.Module):
     convolve: nn.ModuleDict
     columns: tuple[int, ...]
 
+    @abstractmethod
     def read(self, parts: dict[Modality, Steps]) -> Tensor:
         """[B, sum of ``columns``]."""
-        raise NotImplementedError
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
         return convolved(self.convolve[m], steps, self.text_dropout if m == "text" else None)
