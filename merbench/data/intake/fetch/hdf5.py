@@ -9,14 +9,6 @@ from pathlib import Path
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-def is_hdf5(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(SIGNATURE)) == SIGNATURE
-    except OSError:
-        return False
-
-
 def promised_size(path: Path) -> int | None:
     """The end-of-file address: how long the file must be at least; None where it is no HDF5 file
     that says so.
