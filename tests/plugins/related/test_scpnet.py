@@ -174,6 +174,17 @@ def test_splc_cell_by_cell(negatives, at):
     assert torch.isclose(term, total / 4, atol=1e-5)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_splc_of_labels_beyond_doubt_has_a_finite_gradient(gamma):
+    logits = torch.tensor([[-200.0, -30.0, 30.0, 200.0, 0.0, 1.0]], requires_grad=True)
+    target = torch.tensor([[0.0, 0, 1, 1, 0, 1]])
+    splc(gamma=gamma)(None, Batch(torch.arange(1), {}, target), Output(logits), AT)[
+        "splc"
+    ].backward()
+    assert logits.grad.isfinite().all()
+    assert logits.grad[0, :4].abs().max() < 1e-6 < logits.grad[0, 4:].abs().min()
+
+
 def test_splc_of_full_labels_and_of_other_tasks():
     logits, target = torch.randn(4, 6), (torch.rand(4, 6) < 0.4).float()
     plain = splc(gamma=0.0, margin=0.0)(

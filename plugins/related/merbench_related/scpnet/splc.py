@@ -88,5 +88,7 @@ class SPLC(nn.Module):
         counted_BC = positive_BC | known_BC if self.ignore else torch.ones_like(known_BC)
         towards_BC = torch.where(positive_BC, logits_BC - self.config.margin, -logits_BC)
         log_p_BC = F.logsigmoid(towards_BC)
-        cells_BC = -((1 - log_p_BC.exp()) ** self.config.gamma) * log_p_BC
+        # Above 0, where the gradient of a power below 1 is infinite.
+        unlikely_BC = (1 - log_p_BC.exp()).clamp(min=torch.finfo(log_p_BC.dtype).eps)
+        cells_BC = -(unlikely_BC**self.config.gamma) * log_p_BC
         return {"splc": torch.where(counted_BC, cells_BC, 0.0).sum(1).mean()}
