@@ -87,18 +87,45 @@ def test_supervised_contrast_is_khosla_s_equation_2():
 
 
 def test_which_rows_have_one_target():
+    def same(y, space, known=None, if_unknown=True):
+        return same_target(Batch(torch.arange(3), {}, y, known), space, if_unknown)
+
     score = LabelSpace("score", ("a", "b"), ("a", "b"), (-3.0, 3.0))
     y = torch.tensor([0.0, 0.4, 1.0])
-    near = same_target(Batch(torch.arange(3), {}, y), score)
-    assert near.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
+    near = [[True, True, False], [True, True, False], [False, False, True]]
+    assert same(y, score).tolist() == near
+    itself, known = torch.eye(3, dtype=torch.bool), torch.tensor([True, False, True])
+    assert same(y, score, known).tolist() == [[True, True, False], [True] * 3, [False, True, True]]
+    assert torch.equal(same(y, score, known, if_unknown=False), itself)
+
     labels = LabelSpace("multilabel", ("a", "b"), ("a", "b"))
     y = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
     known = torch.tensor([[True, True], [True, False], [True, True]])
-    assert same_target(Batch(torch.arange(3), {}, y), labels)[0].tolist() == [True, False, True]
-    assert same_target(Batch(torch.arange(3), {}, y, known), labels).all()
+    assert same(y, labels)[0].tolist() == [True, False, True]
+    assert same(y, labels, known).all()
+    surely = same(y, labels, known, if_unknown=False)
+    assert surely.tolist() == [[True, False, True], [False, True, False], [True, False, True]]
+
     joint = LabelSpace.joint(score, labels)
     y = torch.tensor([[0.0, 1, 0], [0.1, 1, 0], [0.1, 1, 1]])
-    assert same_target(Batch(torch.arange(3), {}, y), joint)[0].tolist() == [True, True, False]
+    assert same(y, joint)[0].tolist() == [True, True, False]
+
+
+def test_rows_of_hidden_targets_are_positives_of_themselves_alone():
+    """Of two rows whose targets are hidden nobody knows that they are alike."""
+    torch.manual_seed(0)
+    context, model = tiny.context("class"), composed(fusion())
+    config = RelationContrast.Config(switch_ratio=0.0, types=0.0, agree=0.0, contrast=1.0)
+    objective, out = RelationContrast(config, context, model), model.decode(tiny.parts())
+
+    def term(target, known=None):
+        batch = Batch(torch.arange(5), {}, target, known)
+        return objective(model, batch, out, AT)["contrast"]
+
+    hidden = torch.zeros(5, dtype=torch.bool)
+    all_apart = term(torch.arange(5))
+    torch.testing.assert_close(term(torch.zeros(5, dtype=torch.long), hidden), all_apart)
+    assert not torch.isclose(term(torch.zeros(5, dtype=torch.long)), all_apart)
 
 
 def test_salient_steps_are_the_fewest_with_the_share():
@@ -294,7 +321,7 @@ def test_views_are_contrasted_in_pairs():
             )
             rows.append(normalize(objective.out(steps.mean(0)), dim=0))
         vectors.append(torch.stack(rows))
-    same, everywhere = same_target(batch, context.space), torch.ones(5, dtype=torch.bool)
+    same, everywhere = same_target(batch, context.space, True), torch.ones(5, dtype=torch.bool)
     losses = [
         info_nce(vectors[i], vectors[j], everywhere, same, 0.1)
         for i in range(5)

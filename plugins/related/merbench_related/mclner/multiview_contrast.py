@@ -36,7 +36,7 @@ class MultiviewContrast(nn.Module):
 
     A view is l2(W2 ReLU(W1 mean of projected steps)): of all modalities, of all modalities after
     the switch, and of each modality alone where there are several. A row that lacks a view is left
-    out of its pairs; a row with the same target is no negative.
+    out of its pairs; a row with the same target, or what may be the same, is no negative.
     """
 
     class Config(Config):
@@ -61,7 +61,7 @@ class MultiviewContrast(nn.Module):
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
-        same_BB = same_target(batch, self.space)
+        same_BB = same_target(batch, self.space, if_unknown=True)
         if not self.config.guard:
             same_BB = torch.eye(len(batch), dtype=torch.bool, device=same_BB.device)
         parts = {m: out.steps[m] for m in MODALITIES if m in out.steps}

@@ -42,7 +42,7 @@ class RelationContrast(nn.Module):
     on steps that have most of the attention count as salient. ``agree``: symmetric KL of the
     relation types of the utterance and of its switched view. ``contrast``: supervised contrast of
     the mean relation vectors of each (row, type) of both views; positives are of one type and one
-    target.
+    target, of which all is known, or of one row.
     """
 
     class Config(Config):
@@ -121,6 +121,6 @@ class RelationContrast(nn.Module):
         rows_N = torch.arange(len(batch), device=x_ND.device).repeat_interleave(RELATIONS).repeat(2)
         types_N = torch.arange(RELATIONS, device=x_ND.device).repeat(2 * len(batch))
         rows_N, types_N = rows_N[has_N], types_N[has_N]
-        same_BB = same_target(batch, self.space)
+        same_BB = same_target(batch, self.space, if_unknown=False)
         positive_NN = same_BB[rows_N][:, rows_N] & (types_N[:, None] == types_N[None])
         return supervised_contrast(x_ND, positive_NN, self.config.temperature)

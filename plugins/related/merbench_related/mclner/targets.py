@@ -14,9 +14,12 @@ NONE, ALIGNED, ADJACENT, SALIENT = range(4)
 RELATIONS = 4
 
 
-def same_target(batch: Batch, space: LabelSpace, tolerance: float = 0.5) -> Tensor:
-    """[B, B] bool: rows whose targets are the same as far as they are known; scores that differ by
-    less than ``tolerance`` count as the same.
+def same_target(
+    batch: Batch, space: LabelSpace, if_unknown: bool, tolerance: float = 0.5
+) -> Tensor:
+    """[B, B] bool: rows whose targets are the same; scores that differ by less than ``tolerance``
+    count as the same. What is not known of either row counts as the same where ``if_unknown``, and
+    else as another, but for a row and itself.
     """
     same_BB = torch.ones(len(batch), len(batch), dtype=torch.bool, device=batch.target.device)
     columns = zip(
@@ -33,12 +36,13 @@ def same_target(batch: Batch, space: LabelSpace, tolerance: float = 0.5) -> Tens
         else:
             equal_BBC = target[:, None] == target[None]
             if known is not None:
-                equal_BBC = equal_BBC | ~(known[:, None] & known[None])
+                both_BBC = known[:, None] & known[None]
+                equal_BBC = torch.where(both_BBC, equal_BBC, if_unknown)
             equal_BB, known = equal_BBC.all(-1), None
         if known is not None:
-            equal_BB = equal_BB | ~(known[:, None] & known[None])
+            equal_BB = torch.where(known[:, None] & known[None], equal_BB, if_unknown)
         same_BB &= equal_BB
-    return same_BB
+    return same_BB | torch.eye(len(batch), dtype=torch.bool, device=same_BB.device)
 
 
 def salient(mass_BN: Tensor, share: float) -> Tensor:
