@@ -87,6 +87,22 @@ def test_a_store_takes_only_what_it_lacks(built, tmp_path):
     assert into.get(other.run_id) == other, "what it has done stays"
 
 
+def test_the_longer_search_of_a_run_comes_along_and_a_shorter_one_replaces_nothing(built, tmp_path):
+    into, there = Store(tmp_path / "into"), Store(tmp_path / "there")
+    for store, trials in ((into, 5), (there, 9)):
+        put(store, 0.5, spec("merclip"), range(2))
+        for run in list(store.records()):
+            store.update(run, {"search": "s", "trials": trials, "seconds": 1.0})
+    for store, boards in ((there, "nine"), (into, "five")):
+        source = StoreSource(store)
+        (board,) = collect(source.records(), ())
+        scores = score(board, source, Cache(None))
+        put_board(tmp_path / boards / "one", board, scores, source)
+    for boards in ("nine", "five"):
+        assert take(tmp_path / boards, into) == (["there"] * 2, set())
+        assert {run.tuned_by["trials"] for run in into.records()} == {9}
+
+
 def test_of_one_track_that_is_named_only_its_runs_are_taken(built, tmp_path):
     store = Store(tmp_path / "store")
     put(store, 0.5, spec("merclip", protocol="folds"), range(2))

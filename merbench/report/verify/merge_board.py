@@ -16,7 +16,7 @@ from merbench.results.records.reading import UnreadableError
 from merbench.results.records.record import Record, RecordedSpace
 from merbench.results.store.corrections import Correction
 from merbench.results.store.history import carry_over, read_corrections
-from merbench.results.store.merge import Merged, difference, superseded_by
+from merbench.results.store.merge import Merged, difference, superseded_by, unite
 from merbench.results.store.store import Store
 
 
@@ -64,17 +64,21 @@ def _merged(
         return Merged(name, "refused", str(error))
     if ours is None or (ours.status == "failed" and done):
         into.put(record, theirs)
+        if ours is not None:
+            unite(record, ours, into)
         return Merged(name, "copied")
     why = ""
     if theirs is not None and ours.status == "done":
         why = difference(_single(theirs), _single(into.predictions(name)), record, ours)
     if not why:
-        into.update(ours, None, record.track)
+        unite(ours, record, into)
         return Merged(name, "there")
     if superseded_by(ours, its_corrections):
-        into.put(record.standing_on(ours.tracks), theirs)
+        into.put(record, theirs)
+        unite(record, ours, into)
         return Merged(name, "copied", f"supersedes the one here: {why}")
     if superseded_by(record, known):
+        unite(ours, record, into)
         return Merged(name, "there", "the one here supersedes it")
     return Merged(name, "conflict", why)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from safetensors import safe_open
@@ -17,7 +17,7 @@ from merbench.results.records.predictions import Predictions
 from merbench.results.records.reading import UnreadableError
 from merbench.results.records.record import Record
 from merbench.results.records.sealed import check
-from merbench.results.spec import run_id
+from merbench.results.spec import canonical, run_id
 from merbench.results.store.corrections import (
     REPLACED,
     Correction,
@@ -83,6 +83,8 @@ def _merge_run(
         return Merged(name, "refused", str(error))
     if here is None or (here.status == "failed" and record.status == "done"):
         _copy(source, into, record)
+        if here is not None:
+            unite(record, here, into)
         return Merged(name, "copied")
     reason = ""
     if "failed" not in (here.status, record.status):
@@ -91,21 +93,38 @@ def _merge_run(
         _complete(name, here, record, source, into)
         return Merged(name, "there")
     if superseded_by(here, theirs):
-        into.put(record.standing_on(here.tracks), source.predictions(name))
+        into.put(record, source.predictions(name))
         _copy_file(_weights(source, name), _weights(into, name))
+        unite(record, here, into)
         return Merged(name, "copied", f"supersedes the one here: {reason}")
     if superseded_by(record, known):
+        unite(here, record, into)
         return Merged(name, "there", "the one here supersedes it")
     return Merged(name, "conflict", reason)
 
 
 def _complete(name: str, here: Record, record: Record, source: Store, into: Store) -> None:
-    """What the same run has in ``source`` alone: tracks on which it stands, and weights."""
-    for track in record.tracks:
-        here = into.update(here, None, track)
+    """What the same run has in ``source`` alone."""
+    unite(here, record, into)
     weights = _weights(into, name)
     if record.weights_sha256 == here.weights_sha256 and not weights.is_file():
         _copy_file(_weights(source, name), weights)
+
+
+def unite(kept: Record, other: Record, into: Store) -> None:
+    """The tracks of ``other``, and its search where that is the longer one, stand in the ``kept``
+    record of the same run too: whichever of them was in the store first.
+    """
+    search = max(kept.tuned_by, other.tuned_by, key=_length_of_search)
+    for track in other.tracks:
+        kept = into.update(kept, search, track)
+
+
+def _length_of_search(tuned_by: dict[str, Any] | None) -> tuple[float, float, str]:
+    """By trials; where two searches have as many, by seconds, then by all that they say."""
+    if tuned_by is None:
+        return (-1, -1, "")
+    return (tuned_by["trials"], tuned_by["seconds"], canonical(tuned_by))
 
 
 def superseded_by(record: Record, corrections: Iterable[Correction]) -> Correction | None:

@@ -10,6 +10,7 @@ import pytest
 from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
+from merbench.results.records.record import Record
 from merbench.results.store.merge import merge
 from merbench.results.store.store import Store
 from merbench.runs.run import run
@@ -90,6 +91,40 @@ def test_a_done_run_goes_before_a_failed_one(stores):
     hows(second, into)
     assert into.get(shared.run_id) == shared
     assert "there" in hows(first, into) and into.get(shared.run_id) == shared
+
+
+def the_shared_run(store: Store) -> Record:
+    return next(r for r in store.records() if r.seed == 2)
+
+
+def test_of_two_searches_the_longer_one_stays_whichever_store_is_merged_first(stores, tmp_path):
+    first, second, _ = stores
+    short = {"search": "a", "trials": 3, "seconds": 9.0}
+    first.update(the_shared_run(first), short)
+    for search in (None, {**short, "seconds": 10.5}, {"search": "b", "trials": 20, "seconds": 1.0}):
+        second.update(the_shared_run(second), search)
+        merged = []
+        for number, order in enumerate([(first, second), (second, first)]):
+            into = Store(tmp_path / f"{search and search['seconds']} {number}")
+            for source in order:
+                assert "conflict" not in hows(source, into)
+            merged.append(the_shared_run(into).tuned_by)
+        assert merged == [search or short] * 2
+
+
+@pytest.mark.parametrize("failed_here", [False, True])
+def test_a_failed_run_leaves_its_tracks_and_its_search_to_the_done_one(stores, failed_here):
+    first, second, _ = stores
+    shared = the_shared_run(first)
+    track = shared.track.model_copy(update={"leaks": ["audio.covarep"]})
+    search = {"search": "a", "trials": 3, "seconds": 9.0}
+    failed = {"status": "failed", "error": "no memory", "metrics": None, "track": track}
+    first.put(shared.model_copy(update={**failed, "tuned_by": search}))
+    source, into = (second, first) if failed_here else (first, second)
+    hows(source, into)
+    after = the_shared_run(into)
+    assert (after.status, after.tuned_by) == ("done", search)
+    assert after.tracks == [shared.track, track]
 
 
 def spoil_spec(store, name):
