@@ -15,7 +15,6 @@ from merbench.api import Batch, Corpus, LabelSpace, Output, RequestError
 from merbench.data.labels.sets import LabelSet
 from merbench.engine.model.compose import Composed
 from merbench.engine.plan.plan import Plan
-from merbench.engine.training.evaluate import predict
 from merbench.report.scores.paired_differences import Line
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
@@ -100,7 +99,7 @@ def generalise(
             for labels in (own_labels, *sets):
                 model = InSpace(run.problem.model, labels.space)
                 try:
-                    prediction = labels.own(predict(model, data, labels.space))
+                    prediction = labels.own(run.predict(data, labels.space, model))
                 except RequestError as error:
                     reasons[labels.name] = str(error)
                     continue

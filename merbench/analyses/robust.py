@@ -14,7 +14,6 @@ from merbench.analyses.trained import Readings, trained
 from merbench.api import MODALITIES, Corpus, RequestError
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.corrupt import KINDS, Damage, damaged
-from merbench.engine.training.evaluate import predict
 from merbench.report.scores.paired_differences import Line
 from merbench.report.scores.rows.pooled_seeds import by_seed, summary
 from merbench.results.records.record import Record
@@ -134,7 +133,7 @@ def robust(
                 corpus,
                 plan.task,
                 rows,
-                predict(run.problem.model, data, run.fold.space),
+                run.predict(data, run.fold.space),
             )
     base = f"{name} {CLEAN}".strip()
     lines = [Line(base, by_seed(finished, store, plan.metrics))]

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from torch import nn
 
-from merbench.api import Corpus, Task
+from merbench.api import Corpus, LabelSpace, Task
 from merbench.api.errors import RequestError
 from merbench.engine.build import Problem
 from merbench.engine.plan.plan import Plan
 from merbench.engine.restore import restore
-from merbench.engine.rows.splits import Fold
+from merbench.engine.rows.splits import Fold, SplitData
+from merbench.engine.training.evaluate import predict
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.predictions import Predictions
@@ -28,6 +30,15 @@ class Trained:
     record: Record
     fold: Fold
     problem: Problem
+
+    def predict(
+        self, data: SplitData, space: LabelSpace, model: nn.Module | None = None
+    ) -> np.ndarray:
+        """As ``predict`` of its ``model``, or of another, in batches as those of the run's own
+        scores: of rows that are as they were, the last digits are those of the run.
+        """
+        by_length = self.record.spec.train.by_length
+        return predict(model or self.problem.model, data, space, by_length=by_length)
 
 
 def trained(

@@ -16,7 +16,6 @@ from merbench.data.joined_train_rows import joined
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.plan.start_weights import Seen
 from merbench.engine.resolve import resolve
-from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
 from merbench.report.scores.paired_differences import Line
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seeds
@@ -167,7 +166,7 @@ def as_it_is(corpora: Pair, run: Run, store: Store, machine: Machine) -> dict[in
             corpora.target,
             corpora.use.task,
             rows,
-            predict(trained_run.problem.model, data, corpora.use.task.space),
+            trained_run.predict(data, corpora.use.task.space),
         )
     return reading.scored()
 

@@ -19,10 +19,11 @@ UNKNOWN = LabelSet(
 )
 
 
+@pytest.mark.parametrize("by_length", [False, True])
 def test_the_own_labels_give_the_stored_predictions_and_others_stay_between_their_values(
-    make, store
+    make, store, by_length
 ):
-    plan, corpus = make("merclip", protocol="folds")
+    plan, corpus = make("merclip", protocol="folds", settings={"train.by_length": by_length})
     records = run(plan, corpus, [0, 1], store, MACHINE)
     report = generalise(plan, corpus, records, store, MACHINE, [TWO, UNKNOWN], "merclip")
     assert report.drift == 0

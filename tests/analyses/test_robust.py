@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import merbench.analyses.robust as robustness
 from merbench.analyses.robust import CLEAN, curves, parse, robust
+from merbench.analyses.trained import Trained
 from merbench.api import RequestError
 from merbench.engine.rows.corrupt import Damage
 from merbench.runs.run import run
@@ -74,6 +74,15 @@ def test_damage_is_done_to_test_rows_alone_and_compared_in_pairs(make, store):
     assert [store.get(r.run_id) for r in records] == records, "nothing is stored"
 
 
+def test_rows_from_which_nothing_is_taken_score_to_the_last_digit_as_the_run_did(make, store):
+    """Also where batches are of rows of like length."""
+    plan, corpus = make("mult", settings={"train.by_length": True})
+    records = run(plan, corpus, [0], store, MACHINE)
+    case = parse("text=mask:0")
+    clean, nothing = robust(plan, corpus, records, store, MACHINE, case)
+    assert np.array_equal(clean.scored[0].rows.prediction, nothing.scored[0].rows.prediction)
+
+
 def test_what_is_trained_again_is_scored_by_its_new_record(make, store):
     """Its weights are gone, and other code has chosen other thresholds for the earlier one."""
     plan, corpus = make(kind="multilabel", thresholds="tuned_on_valid")
@@ -90,12 +99,12 @@ def test_damaged_rows_keep_their_places_in_their_videos(make, store, monkeypatch
     records = run(plan, corpus, [0], store, MACHINE)
     turns = []
 
-    def predict(model, data, space):
+    def predict(run, data, space):
         turns.append(data.turns)
-        return predict_as_before(model, data, space)
+        return predict_as_before(run, data, space)
 
-    predict_as_before = robustness.predict
-    monkeypatch.setattr(robustness, "predict", predict)
+    predict_as_before = Trained.predict
+    monkeypatch.setattr(Trained, "predict", predict)
     robust(plan, corpus, records, store, MACHINE, parse("audio=drop"))
     rows = plan.protocol.splits[0].test
     assert [part.tolist() for part in turns[0]] == corpus.turns_N2[rows].T.tolist()
