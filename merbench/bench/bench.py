@@ -181,24 +181,26 @@ class Bench:
 
     def contenders(self, ablations: Sequence[str] = ()) -> dict[str, Plan]:
         """Name -> plan of every model of ``--model A,B`` and of its ``ablations`` (``all``: what it
-        declares and the data allow).
+        declares; it is said which the data do not allow, or are the full model).
         """
-        from merbench.analyses.ablate import ablated_request
+        from merbench.analyses.ablate import ablated_requests, plans_of
         from merbench.host.catalog import unknown
 
         plans: dict[str, Plan] = {}
         declared: list[str] = []
         for model in dict.fromkeys(self.options.models):
-            request = replace(self.options.request, model=model)
-            plans[model] = self.plan(request)
-            for ablation in self.catalog.recipe(model).ablations:
-                name = ablation.name
-                declared.append(name)
+            request, recipe = replace(self.options.request, model=model), self.catalog.recipe(model)
+            plans[model] = full = self.plan(request)
+            names = [ablation.name for ablation in recipe.ablations]
+            declared += names
+            chosen = names if "all" in ablations else [n for n in names if n in ablations]
+            requests = ablated_requests(recipe, chosen, (), request, all_subsets=False)
+            ablated, reasons = plans_of(requests, full, self.plan)
+            for name, reason in reasons.items():
                 if name in ablations:
-                    plans[f"{model} {name}"] = self.plan(ablated_request(request, ablation))
-                elif "all" in ablations:
-                    with suppress(RequestError):
-                        plans[f"{model} {name}"] = self.plan(ablated_request(request, ablation))
+                    raise RequestError(f"ablation {name} of {model}: {reason}")
+                self.say(f"note: {model} {name} is left out: {reason}")
+            plans |= {f"{model} {name}": plan for name, plan in ablated.items()}
         if undeclared := set(ablations) - {"all", *declared}:
             models = ", ".join(self.options.models)
             raise RequestError(

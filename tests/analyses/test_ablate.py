@@ -6,15 +6,18 @@ import dataclasses
 from itertools import chain, combinations
 
 import numpy as np
+import pytest
 
 from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of, subsets
-from merbench.api import LabelSpace
+from merbench.api import LabelSpace, RequestError
+from merbench.bench.python_session import open_bench
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.report.scores.rows.pooled_seeds import Scored
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.predictions import Predictions
 from merbench.testing import tiny
+from tests.tiny_runs import SAMPLE
 
 ALL = ("text", "audio", "video")
 
@@ -58,6 +61,19 @@ def test_a_variant_that_changes_nothing_is_told(catalog):
         lambda r: resolve(r, catalog, corpus, None),
     )
     assert not plans and "changes nothing" in reasons["one"]
+
+
+def test_what_is_the_full_model_under_another_name_is_no_contender(tmp_path):
+    """``--ablation all`` of generalise and robust says so; one that is named is refused."""
+    notes = []
+    keywords = {"modalities": ["text", "audio"], "store": tmp_path, "watch": notes.append}
+    bench, _ = open_bench("robust", "late-fusion-dnn", SAMPLE, {**keywords, "progress": False})
+    plans = bench.contenders(["all"])
+    same = "on these streams it is the full model"
+    assert "late-fusion-dnn only-text" in plans and "late-fusion-dnn text-audio" not in plans
+    assert any("text-audio is left out" in n.sentence and same in n.sentence for n in notes)
+    with pytest.raises(RequestError, match=f"text-audio of late-fusion-dnn: .*{same}"):
+        bench.contenders(["text-audio"])
 
 
 def test_a_setting_of_the_full_model_does_not_undo_an_ablation(catalog):
