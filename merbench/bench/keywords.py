@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from merbench.api.errors import RequestError
 from merbench.api.material.types import Modality
+from merbench.api.what_fits import what_fits
 from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
 MOST_THREADS = MOST_JOBS = 4096
@@ -87,9 +88,7 @@ def check_types(function: str, arguments: Mapping[str, Any], types: Mapping[str,
 def _reason(error: Any, value: Any) -> str:
     if isinstance(value, str) and error["type"] in ("list_type", "sequence_str"):
         return f"give a list, [{_short(value)}]"
-    if error["type"] == "string_type":
-        return "give a text"
-    return str(error["msg"])
+    return what_fits(error)
 
 
 def _short(value: Any) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError, RequestError
+from merbench.api.what_fits import what_fits
 from merbench.results.records.outside import MARK, About
 from merbench.results.records.sealed import DamagedError, require_file
 
@@ -40,7 +41,7 @@ def about_of(stated: Mapping[str, Any], origin: str) -> About:
         key = str(first["loc"][0])
         if key in ("streams", "pretrained"):
             raise DataError(f'{origin}: {key} is a list of names, or "unknown"') from None
-        raise DataError(f"{origin}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise DataError(f"{origin}: {key}: {what_fits(first)}") from None
 
 
 def check_name(name: str, models: list[str]) -> None:

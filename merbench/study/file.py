@@ -50,6 +50,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Validati
 
 from merbench.api import MODALITIES, Config, DataError, Modality, TrainConfig
 from merbench.api.did_you_mean import did_you_mean
+from merbench.api.what_fits import what_fits
 from merbench.data.folder.toml_section import read_toml
 from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
@@ -108,6 +109,12 @@ def _seeds(value: Any) -> Any:
     return list(range(value))
 
 
+def _rate(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError('give a rate such as 0.5, or a range of them such as "0.1:0.9"')
+    return value
+
+
 def _each_once(seeds: list[int]) -> list[int]:
     return list(dict.fromkeys(seeds))
 
@@ -115,6 +122,8 @@ def _each_once(seeds: list[int]) -> list[int]:
 Ablations = Annotated[list[str], BeforeValidator(_ablations)]
 Settings = Annotated[dict[str, JsonValue], BeforeValidator(_settings)]
 Modalities = Annotated[tuple[Modality, ...], Field(min_length=1)]
+Rate = Annotated[float | str, BeforeValidator(_rate)]
+Flag = Annotated[bool, Field(strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
 
 
@@ -137,8 +146,8 @@ class Track(Config):
     modalities: Modalities | None = None
     text_tower: str = ""
     labels: str = ""
-    missing: dict[str, float | str] = {}
-    allow_leak: bool = False
+    missing: dict[str, Rate] = {}
+    allow_leak: Flag = False
 
 
 class Tuning(Config):
@@ -146,14 +155,14 @@ class Tuning(Config):
     ``ablations``: each has a search of its own.
     """
 
-    trials: Annotated[int, Field(ge=1)] = 30
-    budget_seconds: Annotated[float, Field(gt=0)] | None = None
+    trials: Annotated[int, Field(ge=1, strict=True)] = 30
+    budget_seconds: Annotated[float, Field(gt=0, strict=True)] | None = None
     sampler: Literal["tpe", "random", "gp", "cmaes"] = "tpe"
     pruner: Literal["median", "hyperband", "none"] = "median"
-    seeds_per_trial: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
+    seeds_per_trial: Annotated[int, Field(ge=1, le=MOST_SEEDS, strict=True)] = 1
     storage: str | None = None
-    defaults: bool = False
-    ablations: bool = False
+    defaults: Flag = False
+    ablations: Flag = False
 
 
 class StudyFile(Config):
@@ -169,7 +178,7 @@ class StudyFile(Config):
     ] = list(range(10))
     settings: Settings = {}
     ablations: Ablations = []
-    floors: bool = True
+    floors: Flag = True
     tune: Tuning | None = None
     vectors: list[str] = []
     thresholds: str = "fixed:0.5"
@@ -199,7 +208,7 @@ def read_study(path: Path) -> StudyFile:
                 f"the key {where!r} is missing; {_MISSING.get(str(first['loc'][-1]), 'write it')}"
             )
         else:
-            sentence = f"{where} does not fit: {str(first['msg']).removeprefix('Value error, ')}"
+            sentence = f"{where} does not fit: {what_fits(first)}"
         raise DataError(f"{path}: {sentence}") from None
 
 
@@ -213,7 +222,8 @@ _MISSING = {
 
 def _where(loc: tuple[int | str, ...]) -> str:
     """``("models", 0, "name")`` -> ``models[1].name``: people count from one."""
-    return "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".")
+    names = [part for part in loc if part != "[key]"]  # pydantic's, of a key that does not fit
+    return "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in names).lstrip(".")
 
 
 def _fields(loc: tuple[int | str, ...]) -> list[str]:

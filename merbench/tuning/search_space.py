@@ -21,6 +21,7 @@ from optuna.trial import Trial
 from pydantic import ValidationError
 
 from merbench.api import Config, RequestError, Tune
+from merbench.api.what_fits import what_fits
 from merbench.engine.plan.plan import Plan, Request
 from merbench.results.spec import PartSpec
 
@@ -148,7 +149,7 @@ def _with(config: C, values: Mapping[str, Any], slot: str) -> C:
     except ValidationError as error:
         values_text = ", ".join(f"{slot}.{name}={value!r}" for name, value in values.items())
         raise RequestError(
-            f"{values_text} do not fit one another: {error.errors()[0]['msg']}"
+            f"{values_text} do not fit one another: {what_fits(error.errors()[0])}"
         ) from error
 
 

@@ -113,7 +113,7 @@ def test_python_makes_what_the_command_would(study, home, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("keywords", "sentence"),
     [
-        ({"jobs": 0}, r"study_run\(jobs=0\): Input should be greater than or equal to 1"),
+        ({"jobs": 0}, r"study_run\(jobs=0\): give at least 1"),
         ({"device": "tpu"}, r"study_run\(device='tpu'\)"),
         ({"executor": "lokal"}, "unknown executor 'lokal'; did you mean 'local'"),
         ({"executor_settings": {"partition": "gpu"}}, "partition"),

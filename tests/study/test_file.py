@@ -131,6 +131,50 @@ def test_what_is_wrong_is_told_in_one_sentence(read, text, sentence):
     )
 
 
+ONE = "models = ['tfn']\n"
+TRACK = "[[tracks]]\ndataset = 'tiny'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"{ONE}{TRACK}modalities = []", "tracks[1].modalities does not fit: give at least 1"),
+        (
+            f"{ONE}{TRACK}modalities = ['smell']",
+            "tracks[1].modalities[1] does not fit: give 'text'",
+        ),
+        (f"{ONE}{TRACK}modalities = 'text'", "tracks[1].modalities does not fit: give a list"),
+        (f"{ONE}{TRACK}streams = {{ smell = 'x' }}", "streams.smell does not fit: give 'text'"),
+        (f"{ONE}{TRACK}streams = {{ text = 3 }}", "streams.text does not fit: give a text"),
+        (f"{ONE}{TRACK}missing = {{ any = true }}", "missing.any does not fit: give a rate such"),
+        (f"{ONE}{TRACK}missing = {{ any = [0.5] }}", "missing.any does not fit: give a rate such"),
+        (f"{ONE}{TRACK}allow_leak = 1", "allow_leak does not fit: give true or false"),
+        (f"{ONE}tracks = []", "tracks does not fit: give at least 1 in the list"),
+        (f"{ONE}tracks = ['tiny']", "tracks[1] does not fit: give names with their values"),
+        (f"models = []\n{TRACK}", "models does not fit: give at least 1 in the list"),
+        (f"models = 'tfn'\n{TRACK}", "models does not fit: give a list"),
+        (f"{ONE}seeds = []\n{TRACK}", "seeds does not fit: give at least 1 in the list"),
+        (f"{ONE}seeds = [-1]\n{TRACK}", "seeds[1] does not fit: give at least 0"),
+        (f"{ONE}seeds = ['1']\n{TRACK}", "seeds[1] does not fit: give a whole number"),
+        (f"{ONE}seeds = true\n{TRACK}", "seeds does not fit: give a list"),
+        (f"{ONE}ablations = [3]\n{TRACK}", "ablations[1] does not fit: give a text"),
+        (f"{ONE}floors = 'no'\n{TRACK}", "floors does not fit: give true or false"),
+        (f"{ONE}settings.train.lr = 2026-01-01\n{TRACK}", "settings.train.lr does not fit: give a"),
+        (f"{ONE}vectors = 'glove'\n{TRACK}", "vectors does not fit: give a list"),
+        (f"{ONE}tune.trials = 0\n{TRACK}", "tune.trials does not fit: give at least 1"),
+        (f"{ONE}tune.trials = '30'\n{TRACK}", "tune.trials does not fit: give a whole number"),
+        (f"{ONE}tune.budget_seconds = 0\n{TRACK}", "budget_seconds does not fit: give more than 0"),
+        (f"{ONE}tune.budget_seconds = true\n{TRACK}", "budget_seconds does not fit: give a number"),
+        (f"{ONE}tune.sampler = 'x'\n{TRACK}", "tune.sampler does not fit: give 'tpe', 'random'"),
+        (f"{ONE}tune = 3\n{TRACK}", "tune does not fit: give names with their values"),
+    ],
+)
+def test_what_a_key_takes_is_said_in_words_that_help(read, text, sentence):
+    with pytest.raises(DataError) as error:
+        read(text)
+    assert sentence in str(error.value) and "nput" not in str(error.value)
+
+
 def test_a_seed_that_is_named_twice_is_one(read):
     assert read("models = ['tfn']\nseeds = [3, 0, 3]\n[[tracks]]\ndataset = 'tiny'").seeds == [3, 0]
 

@@ -169,6 +169,7 @@ def _configured(name: str, kind: type[Config], values: Mapping[str, Any]) -> Con
     from pydantic import ValidationError
 
     from merbench.api.errors import RequestError
+    from merbench.api.what_fits import what_fits
     from merbench.host.catalog import unknown
 
     if wrong := [key for key in values if key not in kind.model_fields]:
@@ -181,7 +182,9 @@ def _configured(name: str, kind: type[Config], values: Mapping[str, Any]) -> Con
         first = error.errors()[0]
         pairs = [f"{key}={value}" for key, value in values.items()]
         setting = f"{first['loc'][0]}={first['input']!r}" if first["loc"] else " ".join(pairs)
-        raise RequestError(f"--set {setting} does not fit form {name}: {first['msg']}") from None
+        raise RequestError(
+            f"--set {setting} does not fit form {name}: {what_fits(first)}"
+        ) from None
 
 
 def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:

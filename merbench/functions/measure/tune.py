@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from merbench.api.errors import RequestError
+from merbench.api.what_fits import what_fits
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
 from merbench.bench.python_session import open_bench
@@ -80,7 +81,7 @@ def tune(
         first_error = error.errors()[0]
         name = str(first_error["loc"][0])
         raise RequestError(
-            f"tune({name}={search_keywords[name]!r}): {first_error['msg']}"
+            f"tune({name}={search_keywords[name]!r}): {what_fits(first_error)}"
         ) from None
     config = SearchConfig(**search_keywords)
     bench, options = open_bench("tune", model, dataset, run_keywords)

@@ -179,7 +179,7 @@ def test_the_command_exports_what_is_asked_for(merbench, store, tmp_path):
     assert "o: 1 file\n" in told
     done = merbench(*words, "--format", "bibtex", "--hub-dataset", "a/b")
     assert done.returncode == 2 and "has no effect on the export bibtex" in done.stderr
-    with pytest.raises(RequestError, match="export\\(form='csv'\\): Input should be 'hf'"):
+    with pytest.raises(RequestError, match="export\\(form='csv'\\): give 'hf'"):
         api.export("csv", tmp_path, store)
 
 
