@@ -20,7 +20,7 @@ from merbench.report.tables.table import (
     Row,
     floors_among,
     metric_columns,
-    number,
+    size,
 )
 from merbench.results.metrics import TaskMetrics
 
@@ -111,7 +111,7 @@ def _apart(gap: float, name: str, metric: MetricFacts) -> str:
     if not gap:
         return f"equal to that of {name}"
     points = " points" if metric.scale == 100 else ""
-    return f"{number(abs(gap), metric)}{points} {'better' if gap > 0 else 'worse'} than {name}"
+    return f"{size(gap, metric)}{points} {'better' if gap > 0 else 'worse'} than {name}"
 
 
 def _ways(optimum: Optimum, facts: MetricFacts, value: float, sign: int) -> list[str]:

@@ -198,6 +198,12 @@ def number(value: float, column: Column | MetricFacts) -> str:
     return f"{value * column.scale:z.{column.digits}f}"
 
 
+def size(difference: float, metric: MetricFacts) -> str:
+    """Of one that is not 0: ``0.043``, or ``less than 0.001`` where its digits would be zeros."""
+    digits = number(abs(difference), metric)
+    return digits if float(digits) else f"less than {10**-metric.digits:.{metric.digits}f}"
+
+
 def _text(cell: Cell | str, column: Column) -> str:
     """``0.953 ± 0.012 [0.901, 1.002]``, each part where it is there."""
     if isinstance(cell, str):

@@ -45,6 +45,10 @@ def test_distances_from_floors_have_the_unit_of_the_table():
         of_score, {"mae": summarise([0.9])}, {"low": {"mae": summarise([1.0])}}, None
     )
     assert sentence == "MAE 0.100 better than low"
+    (sentence,) = distances(
+        of_score, {"mae": summarise([1.0004])}, {"low": {"mae": summarise([1.0])}}, None
+    )
+    assert sentence == "MAE less than 0.001 worse than low"
 
 
 def test_a_rank_by_a_metric_that_is_not_installed_is_known():

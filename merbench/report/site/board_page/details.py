@@ -16,7 +16,7 @@ from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.site.board_page.reproduce import phrases
 from merbench.report.site.deduplicated_data import interned
 from merbench.report.site.packed_numbers import packed
-from merbench.report.tables.table import number
+from merbench.report.tables.table import number, size
 from merbench.results.records.record import Record
 
 RUN_FIELDS = ("seed", "fold", "id", "valid", "test", "best", "seconds", "started", "error")
@@ -94,12 +94,13 @@ def compared(test: Comparison, metric: MetricFacts, titles: Mapping[str, str]) -
     low, high = sorted((low, high))
     direction = "worse" if (mean < 0) == metric.higher_is_better else "better"
     digits = metric.digits
+    gap = f"is {size(test.difference[0], metric)} {direction} than" if mean else "equals"
     if test.significant:
         verdict = f"Significantly {direction}."
     else:
         verdict = "Not significant, which does not show that the two are equal."
     return (
-        f"{rank}{metric.title} is {abs(mean):.{digits}f} {direction} than that of {other}: "
+        f"{rank}{metric.title} {gap} that of {other}: "
         f"paired difference {mean:+.{digits}f}, 95 % interval [{low:+.{digits}f}, "
         f"{high:+.{digits}f}], sign-flip p = {test.p:.3g} over seeds, "
         f"corrected p = {test.p_adjusted:.3g}. {verdict}"
