@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from merbench.api.declarations.component import Component as Component
     from merbench.api.declarations.config import LATER as LATER
     from merbench.api.declarations.config import Config as Config
+    from merbench.api.declarations.config import require_heads as require_heads
     from merbench.api.declarations.declaration import API as API
     from merbench.api.declarations.hookspecs import hookimpl as hookimpl
     from merbench.api.declarations.metrics import MetricDef as MetricDef
@@ -48,14 +49,20 @@ if TYPE_CHECKING:
     from merbench.api.material.label_prompts import SENTIMENT as SENTIMENT
     from merbench.api.material.label_prompts import TextForm as TextForm
     from merbench.api.material.label_prompts import check_label_vectors as check_label_vectors
+    from merbench.api.material.label_prompts import derangement as derangement
     from merbench.api.material.label_prompts import label_texts as label_texts
     from merbench.api.material.label_prompts import label_word_vectors as label_word_vectors
+    from merbench.api.material.modalities import complete as complete
+    from merbench.api.material.modalities import present_modalities as present_modalities
+    from merbench.api.material.ops import attendable as attendable
     from merbench.api.material.ops import compact as compact
     from merbench.api.material.ops import known_rows as known_rows
     from merbench.api.material.ops import last_step as last_step
     from merbench.api.material.ops import masked_max as masked_max
     from merbench.api.material.ops import masked_mean as masked_mean
+    from merbench.api.material.ops import masked_softmax as masked_softmax
     from merbench.api.material.ops import read_out as read_out
+    from merbench.api.material.ops import reverse_gradient as reverse_gradient
     from merbench.api.material.ops import soft_targets as soft_targets
     from merbench.api.material.ops import task_loss as task_loss
     from merbench.api.material.rows import FeatureRows as FeatureRows
@@ -113,7 +120,7 @@ if TYPE_CHECKING:
 _HOME = {
     "declarations.command": ("Command",),
     "declarations.component": ("Component",),
-    "declarations.config": ("LATER", "Config"),
+    "declarations.config": ("LATER", "Config", "require_heads"),
     "declarations.declaration": ("API",),
     "declarations.hookspecs": ("hookimpl",),
     "declarations.metrics": ("MetricDef", "SumMetric", "WeightedMetric"),
@@ -133,13 +140,15 @@ _HOME = {
         "SENTIMENT",
         "TextForm",
         "check_label_vectors",
+        "derangement",
         "label_texts",
         "label_word_vectors",
     ),
     "material.word_vectors": ("Lexicon", "Vectors", "pieces_of", "words_of"),
+    "material.modalities": ("complete", "present_modalities"),
     "material.ops": (
-        "compact", "known_rows", "last_step", "masked_max", "masked_mean", "read_out",
-        "soft_targets", "task_loss",
+        "attendable", "compact", "known_rows", "last_step", "masked_max", "masked_mean",
+        "masked_softmax", "read_out", "reverse_gradient", "soft_targets", "task_loss",
     ),
     "material.rows": (
         "FeatureRows", "Rows", "StepRows", "TensorRows", "TextRows", "WordRows", "gather",

@@ -101,8 +101,9 @@ class Fusion(Protocol):
     """Steps per modality (and queries) -> Fused. Any subset of modalities; a row may lack any of
     them.
 
-    ``width``: D of what it returns. ``query_width``: D of the label encoder's queries, None where
-    the run has none (``context.query_widths``: of a modality's own).
+    ``widths``: D of each modality of the run, in the order text, audio, video. ``width``: D of what
+    it returns. ``query_width``: D of the label encoder's queries, None where the run has none
+    (``context.query_widths``: of a modality's own).
 
     A fusion whose call has a parameter ``tokens`` is given the text's Tokens there, step for step
     those of ``parts["text"]``, or None where its encoder makes none (each step is a word).

@@ -11,13 +11,12 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from merbench.api import MODALITIES, Split, Task
+from merbench.api import MODALITIES, Split, Task, derangement
 from merbench.data.labels.counts import label_counts
 from merbench.engine.rows.hidden_labels import hide
 from merbench_datasets.sample.data_set import Sample
 from merbench_datasets.sample.emotions import LABELS, SETS_KC
 from merbench_related.kggr.graphs import conditional
-from merbench_related.label_words import derangement
 from merbench_related.scpnet import prior
 
 STRENGTHS = (0.03, 0.3, 3.0)

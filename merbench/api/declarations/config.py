@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from merbench.api.declarations.tune import Tune
+from merbench.api.errors import RequestError
 
 
 class _Later:
@@ -54,3 +55,14 @@ class Config(BaseModel):
             for mark in info.metadata
             if isinstance(mark, Tune)
         }
+
+
+def require_heads(slot: str, width: int, heads: int, field: str = "width") -> None:
+    """RequestError where the attention ``heads`` of a part cannot share a width of it. ``slot``: as
+    users name the part (``fusion``); ``field``: its setting that has the width.
+    """
+    if width % heads:
+        raise RequestError(
+            f"{slot}.{field}={width} is no multiple of {slot}.heads={heads}; "
+            "set one of them to fit the other"
+        )

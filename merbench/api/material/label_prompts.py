@@ -91,6 +91,17 @@ def check_label_vectors(
                 )
 
 
+def derangement(size: int) -> np.ndarray:
+    """[size] int: a fixed random permutation that leaves nothing in its place (one label has no
+    other place), for the control in which each label has another's vector.
+    """
+    draw = np.random.default_rng(0)
+    order = draw.permutation(size)
+    while size > 1 and (order == np.arange(size)).any():
+        order = draw.permutation(size)
+    return order
+
+
 def _another_text(space: LabelSpace, texts: Sequence[str], labels: Sequence[int], slot: str) -> str:
     """What helps where vectors do not know the ``texts`` of these labels: their glosses where they
     are other texts, else glosses that the user writes.

@@ -1,9 +1,9 @@
-"""Small tensor functions that every method needs: masks, padding, anchors, the task's own loss."""
+"""Small tensor functions that many methods need: masks, padding, anchors, the task's own loss."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,21 @@ def last_step(x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         x_BLD[torch.arange(len(x_BLD), device=x_BLD.device), last_B],
         0.0,
     )
+
+
+def attendable(mask_BL: Tensor) -> Tensor:
+    """[B, L] bool, what attention may look at: the real steps, or all where a row has none, since a
+    softmax over nothing is NaN. What comes of such a row says nothing and is to be left out.
+    """
+    return mask_BL | ~mask_BL.any(1, keepdim=True)
+
+
+def masked_softmax(score: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
+    """Softmax along ``dim`` over the places where ``mask`` (bool, broadcast to ``score``) is True;
+    0 elsewhere, and everywhere where no place is.
+    """
+    filled = score.masked_fill(~mask, torch.finfo(score.dtype).min)
+    return torch.where(mask, filled.softmax(dim), 0.0)
 
 
 def compact(steps: Steps) -> Steps:
@@ -136,6 +151,25 @@ def known_rows(batch: Batch) -> Tensor:
     if batch.known is None:
         return torch.ones_like(batch.ids_B, dtype=torch.bool)
     return batch.known.reshape(len(batch), -1).any(1)
+
+
+class _Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
+        ctx.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return -ctx.strength * gradient, None
+
+
+def reverse_gradient(x: Tensor, strength: float = 1.0) -> Tensor:
+    """``x``, whose gradient becomes -``strength`` times what comes back: what made x learns against
+    those who read it (Ganin and Lempitsky 2015, 1409.7495, section 3.1).
+    """
+    same: Tensor = _Reverse.apply(x, strength)
+    return same
 
 
 def _check_columns(logits_BC: Tensor, space: LabelSpace) -> None:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from merbench.api import attendable
+
 Change = Callable[[Tensor], Tensor]
 
 
@@ -35,13 +37,11 @@ class Attention(nn.Module):
             )
             qkv = F.linear(target_BTD, w_q, b_q), *F.linear(source_BSD, w_kv, b_kv).chunk(2, -1)
         q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in qkv)
-        there_B1 = mask_BS.any(1, keepdim=True)
-        # A row without a source attends to all of it, which keeps its softmax finite, and is set to
-        # zero afterwards.
-        may_B11S = (mask_BS | ~there_B1)[:, None, None]
         v = v * self.dropout(torch.ones_like(v[..., :1]))
-        x_BHTE = F.scaled_dot_product_attention(q, k, v, attn_mask=may_B11S)
-        return torch.where(there_B1[..., None], self.out(x_BHTE.transpose(1, 2).flatten(2)), 0.0)
+        allowed_B11S = attendable(mask_BS)[:, None, None]
+        x_BHTE = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed_B11S)
+        x_BTD = self.out(x_BHTE.transpose(1, 2).flatten(2))
+        return torch.where(mask_BS.any(1)[:, None, None], x_BTD, 0.0)
 
 
 class EncoderLayer(nn.Module):

@@ -9,55 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from merbench.api import (
-    MODALITIES,
-    Modality,
-    RequestError,
-    Steps,
-    by_length,
-    compact,
-    last_step,
-    masked_mean,
-)
-
-
-def complete(
-    parts: Mapping[Modality, Steps], widths: Mapping[Modality, int]
-) -> dict[Modality, Steps]:
-    """``parts`` in the order text, audio, video; a modality of ``widths`` that is not there becomes
-    one masked step.
-    """
-    given_steps = next(iter(parts.values()))
-    absent_B1 = torch.zeros_like(given_steps.mask_BL[:, :1])
-    return {
-        m: parts[m]
-        if m in parts
-        else Steps(given_steps.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
-        for m in MODALITIES
-        if m in widths
-    }
-
-
-def present_modalities(steps: Mapping[Modality, Steps]) -> Tensor:
-    """[B, M]: which of them a row has."""
-    return torch.stack([mask_BL.any(1) for _, mask_BL in steps.values()], 1)
-
-
-def masked_softmax(score_BN: Tensor, mask_BN: Tensor) -> Tensor:
-    """[B, N]: softmax where ``mask_BN`` is true, 0 elsewhere. A row that has nothing counts all of
-    it, which keeps its softmax finite.
-    """
-    nothing_B1 = ~mask_BN.any(1, keepdim=True)
-    return score_BN.masked_fill(~(mask_BN | nothing_B1), -torch.inf).softmax(1)
-
-
-def require_heads(method: str, width: int, heads: int, name: str = "width") -> None:
-    """RequestError where ``heads`` cannot share the width ``fusion.NAME`` of a method."""
-    if width % heads:
-        raise RequestError(
-            f"{method}: fusion.{name} {width} cannot be shared by {heads} heads; "
-            "make it a multiple of fusion.heads"
-        )
+from merbench.api import Modality, Steps, by_length, compact, complete, last_step, masked_mean
 
 
 def hidden_layer(width: int, hidden: int, width_out: int, dropout: float = 0.0) -> nn.Sequential:

@@ -15,10 +15,12 @@ from merbench.api import (
     Steps,
     by_length,
     compact,
+    complete,
     last_step,
     masked_mean,
+    present_modalities,
 )
-from merbench_baselines.layers import LastState, complete, present_modalities
+from merbench_baselines.layers import LastState
 
 TextReading = Literal["lstm", "mean", "first"]
 """``lstm`` for word vectors; ``mean`` or ``first`` (the first piece, BERT's [CLS]) for the states

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, RequestError, Steps, Tune, by_length, compact
+from merbench.api import Config, Steps, Tune, attendable, by_length, compact, require_heads
 
 
 def left_aligned_order(mask_BL: Tensor) -> Tensor:
@@ -149,11 +149,7 @@ class Transformer(nn.Module):
     def __init__(self, config: Config, width_in: int) -> None:
         super().__init__()
         width = config.width
-        if width % config.heads:
-            raise RequestError(
-                f"an encoder's width {width} is no multiple of its heads {config.heads}; "
-                "set one of them to fit the other"
-            )
+        require_heads("encoder", width, config.heads)
         self.longest = config.longest
         self.project = nn.Linear(width_in, width)
         if config.positions == "learned":
@@ -176,8 +172,7 @@ class Transformer(nn.Module):
         # Zeros, since a NaN in a masked step would reach the others through 0 * NaN.
         x_BLD = self.project(torch.where(mask_BL[..., None], x_BLD, 0.0))
         x_BLD = self.dropout(x_BLD + self.position_LD[(mask_BL.cumsum(1) - 1).clamp(min=0)])
-        # A row without a step attends to its zeros: some attention kernels make NaN of nothing.
-        seen_BL = mask_BL | ~mask_BL.any(1, keepdim=True)
+        seen_BL = attendable(mask_BL)
         for layer in self.layers:
             x_BLD = layer(x_BLD, seen_BL)
         return Steps(torch.where(mask_BL[..., None], self.norm(x_BLD), 0.0), mask_BL)

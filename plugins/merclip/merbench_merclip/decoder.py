@@ -18,7 +18,10 @@ from merbench.api import (
     RequestError,
     Steps,
     Tune,
+    attendable,
     masked_mean,
+    present_modalities,
+    require_heads,
 )
 
 
@@ -42,16 +45,14 @@ class Layer(nn.Module):
 
     def forward(self, q_BCD: Tensor, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         """Queries [B, C, D] -> [B, C, D]. A row without a step adds nothing in cross-attention."""
-        seen_B1 = mask_BL.any(1, keepdim=True)
         n_BCD = self.norms[0](q_BCD)
         q_BCD = q_BCD + self.dropout(self.among_labels(n_BCD, n_BCD, n_BCD, need_weights=False)[0])
-        # A row without a step attends to its zeros (a softmax over nothing is NaN), and what comes
-        # of it is left out.
-        hidden_BL = ~mask_BL & seen_B1
+        hidden_BL = ~attendable(mask_BL)
         found_BCD, _ = self.into_modality(
             self.norms[1](q_BCD), x_BLD, x_BLD, key_padding_mask=hidden_BL, need_weights=False
         )
-        q_BCD = q_BCD + torch.where(seen_B1[..., None], self.dropout(found_BCD), 0.0)
+        seen_B11 = mask_BL.any(1)[:, None, None]
+        q_BCD = q_BCD + torch.where(seen_B11, self.dropout(found_BCD), 0.0)
         return q_BCD + self.dropout(self.feed_forward(self.norms[2](q_BCD)))
 
 
@@ -94,11 +95,7 @@ class LabelDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.width = width = config.width
-        if width % config.heads:
-            raise RequestError(
-                f"fusion.width={width} is no multiple of fusion.heads={config.heads}; "
-                "set one of them to fit the other"
-            )
+        require_heads("fusion", width, config.heads)
         if any(config.order.count(m) != 1 for m in widths):
             order_text, modalities_text = ", ".join(config.order), ", ".join(widths)
             raise RequestError(
@@ -137,7 +134,7 @@ class LabelDecoder(nn.Module):
         encoded = {m: self._see(m, parts[m]) for m in present}
         label_CD = self.learned_CD if queries is None else self.query(queries.emb_CD)
         vectors_BMD = torch.stack([masked_mean(*encoded[m]) for m in present], 1)
-        present_BM = torch.stack([encoded[m].mask_BL.any(1) for m in present], 1)
+        present_BM = present_modalities(encoded)
 
         stages: Mapping[str, Steps] = encoded
         if self.joint:

@@ -1,10 +1,7 @@
-"""Vectors of label words, and other places for them: what the label encoders of this package that
-read words share.
-"""
+"""What the label encoders of this package that read words share."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -46,12 +43,3 @@ def require_own_words(part: str, own: LabelSpace, queries: Queries, way_out: str
             f"{part} learned weights for {', '.join(own.words)} and cannot read other labels; "
             f"{way_out}"
         )
-
-
-def derangement(size: int) -> np.ndarray:
-    """[size]: a fixed random permutation that leaves nothing in its place."""
-    rng = np.random.default_rng(0)
-    order = rng.permutation(size)
-    while size > 1 and (order == np.arange(size)).any():
-        order = rng.permutation(size)
-    return order

@@ -8,37 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from merbench.api import MODALITIES, Modality, RequestError, Steps
+from merbench.api import Modality, Steps, attendable, complete
 
 
-def require_heads(slot: str, width: int, heads: int) -> None:
-    """RequestError where ``width`` cannot be shared by ``heads``."""
-    if width % heads:
-        raise RequestError(
-            f"{slot}.width={width} is no multiple of {slot}.heads={heads}; "
-            "set one of them to fit the other"
-        )
+def real(x_BLD: Tensor, mask_BL: Tensor) -> Steps:
+    """Zeros where there is no step: a NaN there would reach other steps through 0 * NaN."""
+    return Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
 
 
-def complete(
+def complete_real(
     parts: Mapping[Modality, Steps], widths: Mapping[Modality, int]
 ) -> dict[Modality, Steps]:
-    """``parts`` in the order text, audio, video, with zeros in masked steps (a NaN there would
-    reach the others through 0 * NaN). A modality of ``widths`` that is absent becomes one masked
-    step.
-    """
-    given_steps = next(iter(parts.values()))
-    absent_B1 = torch.zeros_like(given_steps.mask_BL[:, :1])
-    complete_parts: dict[Modality, Steps] = {}
-    for m in (m for m in MODALITIES if m in widths):
-        if m in parts:
-            x_BLD, mask_BL = parts[m]
-            complete_parts[m] = Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
-        else:
-            complete_parts[m] = Steps(
-                given_steps.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1
-            )
-    return complete_parts
+    """``real`` of all modalities of ``widths``, the absent ones among them."""
+    return {m: real(*steps) for m, steps in complete(parts, widths).items()}
 
 
 def concatenate(sequences: list[Steps]) -> Steps:
@@ -62,18 +44,15 @@ class Attention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
     def forward(self, q_BQD: Tensor, x_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-        present_B1 = mask_BS.any(1, keepdim=True)
-        # A row without a source attends to all of it, since a softmax over nothing is NaN; what
-        # comes of that is left out.
-        allowed_B11S = (mask_BS | ~present_B1)[:, None, None]
         q, k, v = (
             layer(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for layer, x in ((self.query, q_BQD), (self.key, x_BSD), (self.value, x_BSD))
         )
         v = v * self.dropout(torch.ones_like(v[..., :1]))
+        allowed_B11S = attendable(mask_BS)[:, None, None]
         mixed_BHQE = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed_B11S)
         y_BQD = self.out(mixed_BHQE.transpose(1, 2).flatten(2))
-        return torch.where(present_B1[..., None], y_BQD, 0.0)
+        return torch.where(mask_BS.any(1)[:, None, None], y_BQD, 0.0)
 
 
 class PostNormLayer(nn.Module):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from merbench.api import LATER, Config, TrainConfig, Tune
+import pytest
+
+from merbench.api import LATER, Config, RequestError, TrainConfig, Tune, require_heads
 
 
 class Inner(Config):
@@ -29,3 +31,9 @@ def test_a_field_of_the_first_release_always_counts():
     assert Outer(inner=Inner(width=3)).identity()["inner"] == {"width": 3}
     assert {"epochs", "ema", "precision"} <= TrainConfig().identity().keys()
     assert "stack" not in TrainConfig().identity()
+
+
+def test_heads_that_cannot_share_a_width_are_named():
+    require_heads("fusion", 12, 4)
+    with pytest.raises(RequestError, match=r"head\.reading=10 is no multiple of head\.heads=4"):
+        require_heads("head", 10, 4, "reading")

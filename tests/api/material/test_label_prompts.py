@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from merbench.api import GLOSSES, LabelSpace, RequestError, check_label_vectors, label_texts
+from merbench.api import (
+    GLOSSES,
+    LabelSpace,
+    RequestError,
+    check_label_vectors,
+    derangement,
+    label_texts,
+)
 from merbench.api.material.label_prompts import usual_glosses
 
 MELD = ("anger", "joy", "sadness", "neutral", "disgust", "fear", "surprise")
@@ -30,3 +37,11 @@ def test_the_advice_helps(glosses, form, advice):
         check_label_vectors(space, np.eye(2), np.array([False, True]), label_texts(space, form))
     with pytest.raises(RequestError, match=f"have the same vector.* {advice}"):
         check_label_vectors(space, np.ones((2, 2)), texts=label_texts(space, form))
+
+
+def test_a_derangement_is_fixed_and_leaves_nothing_in_its_place():
+    for size in range(2, 12):
+        order = derangement(size)
+        assert sorted(order) == list(range(size)) and (order != np.arange(size)).all()
+        assert (derangement(size) == order).all()
+    assert derangement(1).tolist() == [0]

@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from merbench.api import (
     LabelSpace,
     Steps,
+    attendable,
     compact,
     gather,
     last_step,
     masked_max,
     masked_mean,
+    masked_softmax,
     read_out,
+    reverse_gradient,
     soft_targets,
     task_loss,
 )
@@ -38,6 +42,38 @@ def test_masked_pooling_equals_a_loop_and_is_zero_where_nothing_is():
 def test_the_last_step_of_a_sequence_with_gaps():
     mask_BL = torch.tensor([[True, False, True, False]])
     assert last_step(torch.arange(4.0).reshape(1, 4, 1), mask_BL).item() == 2
+
+
+@pytest.mark.parametrize("dim", [1, 2, -1])
+def test_a_masked_softmax_is_one_over_what_there_is(dim):
+    score, mask_BL = torch.randn(3, 4, 5), tiny.steps(3, 4, missing=[1]).mask_BL
+    weight = masked_softmax(score, mask_BL[..., None], dim)
+    for line, kept, weights in zip(
+        score.movedim(dim, -1).flatten(0, 1),
+        mask_BL[..., None].expand_as(score).movedim(dim, -1).flatten(0, 1),
+        weight.movedim(dim, -1).flatten(0, 1),
+        strict=True,
+    ):
+        torch.testing.assert_close(weights[kept], line[kept].softmax(0))
+        assert not weights[~kept].any()
+
+
+def test_attention_over_what_is_attendable_is_never_nan():
+    x_BLD, mask_BL = tiny.steps(4, 5, 6, missing=[2])
+    attend = nn.MultiheadAttention(6, 2, batch_first=True)
+    hidden_BL = ~attendable(mask_BL)
+    assert torch.equal(hidden_BL[[0, 1, 3]], ~mask_BL[[0, 1, 3]]) and not hidden_BL[2].any()
+    spoiled, _ = attend(x_BLD, x_BLD, x_BLD, key_padding_mask=~mask_BL)
+    heard, _ = attend(x_BLD, x_BLD, x_BLD, key_padding_mask=hidden_BL)
+    assert spoiled[2].isnan().all() and heard.isfinite().all()
+
+
+def test_a_reversed_gradient_has_the_other_sign_and_its_strength():
+    x = torch.randn(3, requires_grad=True)
+    assert torch.equal(reverse_gradient(x), x)
+    for strength in (1.0, 0.5):
+        (back,) = torch.autograd.grad((reverse_gradient(x, strength) * torch.arange(3.0)).sum(), x)
+        assert torch.equal(back, -strength * torch.arange(3.0))
 
 
 def test_padding_with_nan_does_not_reach_the_mean():

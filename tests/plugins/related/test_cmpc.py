@@ -23,7 +23,6 @@ from merbench_related.cmpc.comprehension import (
 from merbench_related.cmpc.feature_exchange import Round, StreamLSTM
 from merbench_related.cmpc.fusion import CMPC
 from merbench_related.cmpc.objective import StreamSupervision, WordTypes
-from merbench_related.masked_softmax import masked_softmax
 from merbench_related.resampled_steps import resample
 
 AT = Progress(0, 1, 0, 1, "main")
@@ -189,13 +188,6 @@ def test_resample_is_linear_interpolation():
     same = resample(stream(0, 4), 4)
     assert torch.allclose(same.x_BLD[0], stream(0, 4).x_BLD[0], atol=1e-6)
     assert not same.mask_BL[2].any()
-
-
-def test_masked_softmax_is_zero_where_there_is_nothing():
-    mask = torch.tensor([[True, True, False], [False, False, False]])
-    p = masked_softmax(torch.tensor([[1.0, 2.0, 9.0], [1.0, 2.0, 3.0]]), mask, 1)
-    assert torch.allclose(p[0, :2], torch.tensor([1.0, 2.0]).softmax(0)) and p[0, 2] == 0
-    assert (p[1] == 0).all()
 
 
 def cmpc(**config) -> CMPC:

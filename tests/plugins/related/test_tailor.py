@@ -22,7 +22,6 @@ from merbench.api import (
     Steps,
 )
 from merbench.testing import tiny
-from merbench_related.gradient_reversal import reverse_gradient
 from merbench_related.resampled_steps import shorten, stretch
 from merbench_related.tailor import fusion as tailor
 from merbench_related.tailor.fusion import Tailor
@@ -263,8 +262,6 @@ def test_the_shared_parts_are_pushed_where_the_private_ones_are_not():
     )
     assert private.abs().max() > 0
     torch.testing.assert_close(shared, -0.5 * private)
-    x = torch.randn(3, requires_grad=True)
-    assert torch.equal(reverse_gradient(x), x)
 
 
 def test_orthogonal_inputs_cost_nothing():

@@ -9,10 +9,18 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Modality, Steps, Tune, last_step, masked_mean
+from merbench.api import (
+    Config,
+    Context,
+    Modality,
+    Steps,
+    Tune,
+    last_step,
+    masked_mean,
+    require_heads,
+)
 from merbench_baselines.disentangled.parting import PartedFusion, parting_errors
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import require_heads
 from merbench_baselines.residual import Residual
 from merbench_baselines.transformer import Transformer
 
@@ -86,7 +94,7 @@ class DMD(PartedFusion):
     ) -> None:
         super().__init__()
         d, count = config.width, len(widths)
-        require_heads("dmd", d, config.heads)
+        require_heads("fusion", d, config.heads)
         self.inputs = widths
         self.text_dropout = nn.Dropout(config.text_dropout)
         attn = {m: getattr(config, f"attn_dropout_{m}") for m in widths}

@@ -11,10 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune
+from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune, require_heads
 from merbench_baselines.attention import EncoderLayer
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import require_heads
 from merbench_baselines.utterance_vectors import Readers, StackedBiLSTM, StateReader, TextReading
 
 
@@ -64,7 +63,7 @@ class MISA(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        require_heads("misa", config.width, config.heads)
+        require_heads("fusion", config.width, config.heads)
 
         def reader(m: Modality, w: int) -> nn.Module:
             if m == "text" and config.text != "lstm":

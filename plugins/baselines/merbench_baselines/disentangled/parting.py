@@ -11,8 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from merbench.api import Fused, Modality, Queries, Steps, by_length, compact, masked_mean
-from merbench_baselines.layers import complete, convolved, present_modalities
+from merbench.api import (
+    Fused,
+    Modality,
+    Queries,
+    Steps,
+    by_length,
+    compact,
+    complete,
+    masked_mean,
+    present_modalities,
+)
+from merbench_baselines.layers import convolved
 
 
 def parting_errors(

@@ -18,19 +18,18 @@ from merbench.api import (
     Queries,
     Steps,
     Tune,
+    attendable,
     by_length,
     compact,
+    complete,
     last_step,
     masked_mean,
-)
-from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import (
-    complete,
-    convolved,
     masked_softmax,
     present_modalities,
     require_heads,
 )
+from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.layers import convolved
 from merbench_baselines.residual import Residual
 from merbench_baselines.transformer import Transformer
 
@@ -49,7 +48,7 @@ class Router(nn.Module):
 
     def forward(self, x_BD: Tensor, present_BM: Tensor) -> Tensor:
         score_BM = self.out(F.normalize(self.into(x_BD), dim=1).relu()) / self.temperature
-        return masked_softmax(score_BM, present_BM)
+        return masked_softmax(score_BM, attendable(present_BM))
 
 
 class EMOE(nn.Module):
@@ -95,7 +94,7 @@ class EMOE(nn.Module):
     ) -> None:
         super().__init__()
         d, count = config.width, len(widths)
-        require_heads("emoe", d, config.heads)
+        require_heads("fusion", d, config.heads)
         self.inputs, self.width = widths, d
         self.text_dropout = nn.Dropout(config.text_dropout)
 

@@ -20,19 +20,18 @@ from merbench.api import (
     RequestError,
     Steps,
     Tune,
+    attendable,
     compact,
-    masked_max,
-)
-from merbench_baselines.attention import EncoderLayer
-from merbench_baselines.experts.mixture import Mixture
-from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import (
     complete,
-    convolved,
+    masked_max,
     masked_softmax,
     present_modalities,
     require_heads,
 )
+from merbench_baselines.attention import EncoderLayer
+from merbench_baselines.experts.mixture import Mixture
+from merbench_baselines.fields import Dropout
+from merbench_baselines.layers import convolved
 from merbench_baselines.transformer import Transformer
 
 
@@ -65,7 +64,7 @@ class Weighted(nn.Module):
     def forward(self, x_BMD: Tensor, present_BM: Tensor) -> tuple[Tensor, Tensor]:
         score_BM = self.out(self.dropout(self.hidden(x_BMD.flatten(1))).relu())
         score_BM = score_BM / x_BMD.shape[2] ** 0.5
-        weight_BM = masked_softmax(score_BM, present_BM)
+        weight_BM = masked_softmax(score_BM, attendable(present_BM))
         return weight_BM, (weight_BM[..., None] * x_BMD).sum(1)
 
 
@@ -111,7 +110,7 @@ class GLoMo(nn.Module):
     ) -> None:
         super().__init__()
         d, count = config.width, len(widths)
-        require_heads("glomo", d, config.heads)
+        require_heads("fusion", d, config.heads)
         if config.chosen > config.experts:
             raise RequestError(
                 f"glomo: fusion.chosen {config.chosen} is more than fusion.experts "

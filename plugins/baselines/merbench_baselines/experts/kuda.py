@@ -21,12 +21,15 @@ from merbench.api import (
     Tune,
     by_length,
     compact,
+    complete,
     masked_mean,
+    present_modalities,
+    require_heads,
 )
 from merbench_baselines.align import aligned
 from merbench_baselines.attention import Attention, EncoderLayer
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete, hidden_layer, present_modalities, require_heads
+from merbench_baselines.layers import hidden_layer
 from merbench_baselines.transformer import PositionsFromZero
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
@@ -206,7 +209,7 @@ class KuDA(nn.Module):
     ) -> None:
         super().__init__()
         for name in ("width", "reading"):
-            require_heads("kuda", getattr(config, name), config.heads, name)
+            require_heads("fusion", getattr(config, name), config.heads, name)
         self.config, self.inputs, self.width = config, widths, config.width
         modalities, double = list(widths), 2 * config.reading
         self.read = nn.ModuleDict({m: Encoder(w, config) for m, w in widths.items()})

@@ -20,11 +20,12 @@ from merbench.api import (
     Tune,
     by_length,
     compact,
+    complete,
+    require_heads,
 )
 from merbench_baselines.attention import PreNormLayer
 from merbench_baselines.fields import Dropout
 from merbench_baselines.fusions.mult import positions
-from merbench_baselines.layers import complete, require_heads
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
 
@@ -144,7 +145,7 @@ class ALMT(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        require_heads("almt", config.width, config.heads)
+        require_heads("fusion", config.width, config.heads)
         self.inputs, self.guide, self.summary = widths, config.guide, config.summary
         self.read = nn.ModuleDict({m: Tokens(w, config) for m, w in widths.items()})
         self.hyper_KD = nn.Parameter(torch.ones(config.tokens, config.width))

@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune
+from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune, complete
 from merbench_baselines.align import aligned
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import LastState, complete
+from merbench_baselines.layers import LastState
 
 
 class EarlyFusionLSTM(nn.Module):

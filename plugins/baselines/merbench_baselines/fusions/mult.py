@@ -21,11 +21,13 @@ from merbench.api import (
     Steps,
     Tune,
     by_length,
+    complete,
     last_step,
+    require_heads,
 )
 from merbench_baselines.attention import Attention
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete, convolved, require_heads
+from merbench_baselines.layers import convolved
 
 Layers = Annotated[int, Field(ge=0), Tune(1, 6)]
 KERNELS = (1, 3, 5)
@@ -118,7 +120,7 @@ class MulT(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        require_heads("mult", config.width, config.heads)
+        require_heads("fusion", config.width, config.heads)
         modalities = [m for m in MODALITIES if m in widths]
         self.targets = [m for m in modalities if not config.targets or m in config.targets]
         if not self.targets:

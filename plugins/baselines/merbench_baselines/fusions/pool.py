@@ -16,12 +16,13 @@ from merbench.api import (
     Queries,
     Steps,
     Tune,
+    complete,
     last_step,
     masked_max,
     masked_mean,
+    masked_softmax,
 )
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import complete
 
 
 class AttentionPool(nn.Module):
@@ -33,11 +34,8 @@ class AttentionPool(nn.Module):
 
     def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         x_BLD = torch.where(mask_BL[..., None], x_BLD, 0.0)
-        # The lowest finite number, not -inf: a row without real steps then weighs its zeros
-        # equally.
-        score_BL = x_BLD @ self.query_D
-        score_BL = score_BL.masked_fill(~mask_BL, torch.finfo(score_BL.dtype).min)
-        return (score_BL.softmax(1)[..., None] * x_BLD).sum(1)
+        weight_BL = masked_softmax(x_BLD @ self.query_D, mask_BL)
+        return (weight_BL[..., None] * x_BLD).sum(1)
 
 
 POOLS = {"mean": masked_mean, "max": masked_max, "last": last_step}

@@ -5,32 +5,20 @@ stands for it can be distinguished from it, and every modality's tokens restored
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune
+from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune, reverse_gradient
 from merbench_baselines.attention import PreNormLayer
 from merbench_baselines.incomplete.lnln import TokenTransformer
 from merbench_baselines.incomplete.reconstruction import VIEW
 from merbench_baselines.squared_error import SquaredError
 
 Weight = Annotated[float, Field(ge=0), Tune(0.05, 3.0, log=True)]
-
-
-class Reversed(torch.autograd.Function):
-    """x; its gradient has the other sign (Ganin and Lempitsky 2015, 1409.7495)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        return -gradient
 
 
 class Correction(nn.Module):
@@ -95,7 +83,7 @@ class Correction(nn.Module):
 
     def _adversarial(self, out: Output, view_out: Output) -> Tensor:
         share_B11 = view_out.aux["completeness"][..., None]
-        proposed_BKD = Reversed.apply(view_out.aux["proxy"])
+        proposed_BKD = reverse_gradient(view_out.aux["proxy"])
         stands_BKD = share_B11 * view_out.aux["tokens"][:, 0] + (1 - share_B11) * proposed_BKD
         logits = self.distinguish(torch.cat((stands_BKD, out.aux["tokens"][:, 0])).flatten(0, 1))
         half = len(logits) // 2

@@ -21,18 +21,17 @@ from merbench.api import (
     RequestError,
     Steps,
     Tune,
+    attendable,
+    complete,
     last_step,
+    masked_softmax,
+    present_modalities,
+    require_heads,
 )
 from merbench_baselines.attention import Attention
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete.tfr_net import spans
-from merbench_baselines.layers import (
-    complete,
-    masked_softmax,
-    present_modalities,
-    require_heads,
-)
 from merbench_baselines.utterance_vectors import TextReading
 
 KEPT = 2**20
@@ -137,7 +136,7 @@ class EMT(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        require_heads("emt", config.width, config.heads)
+        require_heads("fusion", config.width, config.heads)
         if config.text == "mean":
             raise RequestError("emt: fusion.text is lstm or first; choose one of them")
         self.inputs = widths
@@ -176,7 +175,7 @@ class EMT(nn.Module):
         """[B, M, D]: the tokens that each modality led to, averaged by learned weights over those
         that a row has.
         """
-        weight_BK = masked_softmax(pool(tokens_BKMD.flatten(2))[..., 0], present_BM)
+        weight_BK = masked_softmax(pool(tokens_BKMD.flatten(2))[..., 0], attendable(present_BM))
         return (weight_BK[..., None, None] * tokens_BKMD).sum(1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:

@@ -11,9 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Context, Fused, Modality, Queries, Steps, Tune
+from merbench.api import Context, Fused, Modality, Queries, Steps, Tune, complete
 from merbench_baselines.fusions.almt import ALMT, Layers
-from merbench_baselines.layers import complete
 
 
 class TokenTransformer(nn.Module):

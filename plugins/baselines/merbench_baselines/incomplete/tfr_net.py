@@ -19,11 +19,13 @@ from merbench.api import (
     Queries,
     Steps,
     Tune,
+    complete,
     masked_max,
+    require_heads,
 )
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.fusions.mult import Block, MulT, positions
-from merbench_baselines.layers import complete, convolved, require_heads
+from merbench_baselines.layers import convolved
 from merbench_baselines.utterance_vectors import BiGRU
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
@@ -116,7 +118,7 @@ class TFRNet(nn.Module):
     ) -> None:
         super().__init__()
         d = config.width
-        require_heads("tfr-net", d, config.heads)
+        require_heads("fusion", d, config.heads)
         self.inputs = widths
         self.text_dropout = nn.Dropout(config.text_dropout)
         self.embed_dropout = nn.Dropout(config.embed_dropout)

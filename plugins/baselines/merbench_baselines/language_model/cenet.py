@@ -20,14 +20,15 @@ from merbench.api import (
     Queries,
     Steps,
     Tune,
+    attendable,
     by_length,
     compact,
+    complete,
     masked_mean,
 )
 from merbench_baselines.attention import EncoderLayers
 from merbench_baselines.fields import Dropout
 from merbench_baselines.language_model.inside import check_inside
-from merbench_baselines.layers import complete
 
 
 class Emotional(nn.Module):
@@ -45,15 +46,14 @@ class Emotional(nn.Module):
 
     def forward(self, text_BTD: Tensor, steps: Steps) -> Tensor:
         source_BSD = self.transform(steps.x_BLD)
-        any_B1 = steps.mask_BL.any(1, keepdim=True)
         heard_BTD = F.scaled_dot_product_attention(
             self.query(text_BTD),
             self.key(source_BSD),
             self.value(source_BSD),
-            attn_mask=(steps.mask_BL | ~any_B1)[:, None],
+            attn_mask=attendable(steps.mask_BL)[:, None],
             scale=self.sharpness,
         )
-        return torch.where(any_B1[..., None], heard_BTD, 0.0)
+        return torch.where(steps.mask_BL.any(1)[:, None, None], heard_BTD, 0.0)
 
 
 class Enhancement(nn.Module):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from merbench.api import LanguageModel, RequestError
-from merbench_baselines.layers import require_heads
+from merbench.api import LanguageModel, RequestError, require_heads
 
 
 class Place(Protocol):
@@ -22,7 +21,7 @@ def check_inside(name: str, config: Place, language: LanguageModel | None) -> No
     model.
     """
     if language is None:
-        require_heads(name, config.width, config.heads)
+        require_heads("fusion", config.width, config.heads)
     depth = config.layers if language is None else language.depth
     if config.after > depth:
         layers = f"fusion.layers {depth}" if language is None else f"the model's {depth} layers"

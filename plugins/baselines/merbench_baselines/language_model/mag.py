@@ -22,13 +22,13 @@ from merbench.api import (
     at_pieces,
     by_length,
     compact,
+    complete,
     masked_mean,
     resample,
 )
 from merbench_baselines.attention import EncoderLayers
 from merbench_baselines.fields import Dropout
 from merbench_baselines.language_model.inside import check_inside
-from merbench_baselines.layers import complete
 
 TINY = 1e-6
 

@@ -23,11 +23,13 @@ from merbench.api import (
     Steps,
     Tune,
     by_length,
+    complete,
     masked_mean,
+    present_modalities,
 )
 from merbench_baselines.align import aligned
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import LastState, complete, hidden_layer, present_modalities
+from merbench_baselines.layers import LastState, hidden_layer
 from merbench_baselines.memory.lstm_memories import AudioWidth, VideoWidth
 from merbench_baselines.memory.mfn import MFN
 

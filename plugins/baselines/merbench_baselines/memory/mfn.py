@@ -9,10 +9,20 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Context, Fused, Modality, Queries, Steps, Tune, by_length, last_step
+from merbench.api import (
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    Steps,
+    Tune,
+    by_length,
+    complete,
+    last_step,
+)
 from merbench_baselines.align import aligned
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete, hidden_layer
+from merbench_baselines.layers import hidden_layer
 from merbench_baselines.memory.lstm_memories import (
     GatedMemory,
     MemoryConfig,

@@ -17,10 +17,11 @@ from merbench.api import (
     RequestError,
     Steps,
     compact,
+    complete,
+    masked_softmax,
     resample,
 )
 from merbench_baselines.fields import Width
-from merbench_baselines.layers import complete, masked_softmax
 from merbench_baselines.utterance_vectors import BiLSTM
 
 
@@ -83,10 +84,8 @@ class MCTN(nn.Module):
     def read(self, joint_BTH: Tensor, mask_BT: Tensor) -> Tensor:
         """[B, width]; zeros where a row lacks the source."""
         r_BTR = self.lstm(joint_BTH)[0]
-        there_B1 = mask_BT.any(1, keepdim=True)
         weight_BT = masked_softmax(self.score(r_BTR)[..., 0].tanh(), mask_BT)
-        z_BR = (weight_BT[..., None] * r_BTR).sum(1)
-        return torch.where(there_B1, z_BR, 0.0)
+        return (weight_BT[..., None] * r_BTR).sum(1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         x_BTD, mask_BT = compact(complete(parts, self.inputs)[self.source])

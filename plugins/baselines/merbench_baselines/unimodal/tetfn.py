@@ -21,11 +21,14 @@ from merbench.api import (
     Tune,
     by_length,
     compact,
+    complete,
     last_step,
     masked_max,
+    present_modalities,
+    require_heads,
 )
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import complete, convolved, present_modalities, require_heads
+from merbench_baselines.layers import convolved
 from merbench_baselines.transformer import Transformer
 
 Kernel = Tune(choices=(1, 3, 5))
@@ -80,7 +83,7 @@ class TETFN(nn.Module):
     ) -> None:
         super().__init__()
         d = config.width
-        require_heads("tetfn", d, config.heads)
+        require_heads("fusion", d, config.heads)
         self.inputs, self.enhance_others = widths, config.enhanced
         lstms = {m: getattr(config, f"lstm_{m}") for m in widths if m != "text"}
         self.lstm = nn.ModuleDict(

@@ -9,8 +9,7 @@ import torch
 from pydantic import Field
 from torch import Generator
 
-from merbench.api import Config, Context, Modality, Steps, Tune
-from merbench_baselines.layers import present_modalities
+from merbench.api import Config, Context, Modality, Steps, Tune, present_modalities
 
 
 class DropModality:

@@ -7,12 +7,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Annotated
 
-import numpy as np
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, LabelSpace, Queries, TextForm, Tune, label_texts
+from merbench.api import (
+    Config,
+    Context,
+    LabelSpace,
+    Queries,
+    TextForm,
+    Tune,
+    derangement,
+    label_texts,
+)
 
 
 class LabelTextConfig(Config):
@@ -26,17 +34,6 @@ class LabelTextConfig(Config):
     tuned: bool = False
     shuffle: bool = False
     """Control: each label is given another label's vector, by a fixed derangement."""
-
-
-def derangement(size: int) -> np.ndarray:
-    """[size]: a fixed random permutation that leaves nothing in its place (one label has no other
-    place).
-    """
-    draw = np.random.default_rng(0)
-    order = draw.permutation(size)
-    while size > 1 and (order == np.arange(size)).any():
-        order = draw.permutation(size)
-    return order
 
 
 class LabelTexts(nn.Module, ABC):

@@ -12,10 +12,20 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import MODALITIES, Config, Context, Fused, Modality, Queries, Steps, Tune
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    Steps,
+    Tune,
+    masked_softmax,
+    present_modalities,
+)
 from merbench_related.carat.prototypes import Prototypes
 from merbench_related.fields import Width
-from merbench_related.layers import complete
+from merbench_related.layers import complete_real
 
 
 class Latent(nn.Module):
@@ -70,7 +80,7 @@ class Carat(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.input_widths, self.width = config, widths, config.width
-        self.names = [m for m in MODALITIES if m in widths]
+        self.names = list(widths)
         labels, width = len(context.space.words), config.width
         hidden = max(1, round(config.hidden * width))
         self.project = nn.ModuleDict({m: nn.Linear(widths[m], width) for m in self.names})
@@ -81,8 +91,8 @@ class Carat(nn.Module):
         self.prototypes = Prototypes(len(widths), labels, config.latent, config.momentum)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        sequences = complete(parts, self.input_widths)
-        present_BM = torch.stack([steps.mask_BL.any(1) for steps in sequences.values()], 1)
+        sequences = complete_real(parts, self.input_widths)
+        present_BM = present_modalities(sequences)
         attended = torch.stack([self.look(m, steps) for m, steps in sequences.items()], 1)
         latents = self.encode(attended)
         rebuilt = self.decode(latents)
@@ -112,11 +122,7 @@ class Carat(nn.Module):
     def look(self, modality: Modality, steps: Steps) -> Tensor:
         """U_m [B, C, width]; zeros where the modality is missing."""
         h_BLD = self.project[modality](steps.x_BLD)
-        hidden_B1L = ~steps.mask_BL[:, None]
-        score_BCL = self.attend[modality](h_BLD).mT
-        # The lowest number and not -inf, which would make NaN of a row without a step.
-        score_BCL = score_BCL.masked_fill(hidden_B1L, torch.finfo(score_BCL.dtype).min)
-        return score_BCL.softmax(-1).masked_fill(hidden_B1L, 0.0) @ h_BLD
+        return masked_softmax(self.attend[modality](h_BLD).mT, steps.mask_BL[:, None]) @ h_BLD
 
     def encode(self, x_BMCD: Tensor) -> Tensor:
         by_modality = zip(self.names, x_BMCD.unbind(1), strict=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, LabelSpace, Queries
+from merbench.api import Config, Context, Fused, LabelSpace, Queries, masked_max
 
 
 def average_logits(branches: list[Tensor], space: LabelSpace) -> Tensor:
@@ -59,10 +59,7 @@ class CaratAggregate(nn.Module):
 
     def best(self, x_BMCD: Tensor, counts_BM: Tensor) -> Tensor:
         """[B, C]: the maximum over modalities of w_mc . x_mc; zeros where none counts."""
-        logits_BMC = (x_BMCD * self.weight_MCD).sum(-1)
-        lowest = torch.finfo(logits_BMC.dtype).min
-        best_BC = logits_BMC.masked_fill(~counts_BM[..., None], lowest).amax(1)
-        return torch.where(counts_BM.any(1, keepdim=True), best_BC, 0.0)
+        return masked_max((x_BMCD * self.weight_MCD).sum(-1), counts_BM)
 
     def forward(
         self, fused: Fused, queries: Queries | None = None

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Steps, Tune
-from merbench_related.masked_softmax import masked_softmax
+from merbench.api import Config, Steps, Tune, masked_softmax
+from merbench_related.layers import real
 
 CONTENT, MODIFIER, RELATIONAL, FILLER, ACTION = range(5)
 """Word types. The paper's are entity, attribute, relation, unnecessary and, for videos, action."""
@@ -118,13 +118,13 @@ def bridge(
     words_B1T, steps_BL1 = mask_BT[:, None], mask_BL[..., None]
     if gate == "mul":
         score_BLT = score_BLT * relational_BT[:, None]
-        to_word_BLT = masked_softmax(score_BLT, words_B1T.expand_as(score_BLT), -1)
+        to_word_BLT = masked_softmax(score_BLT, words_B1T)
     else:
         gated_BLT = score_BLT + relational_BT.clamp(min=1e-30).log()[:, None]
         gated_BLT = gated_BLT.masked_fill(~words_B1T, torch.finfo(gated_BLT.dtype).min)
         null_BL1 = torch.full_like(gated_BLT[..., :1], math.log(NULL))
         to_word_BLT = torch.cat((gated_BLT, null_BL1), -1).softmax(-1)[..., :-1]
-    to_step_BLT = masked_softmax(score_BLT, steps_BL1.expand_as(score_BLT), 1)
+    to_step_BLT = masked_softmax(score_BLT, steps_BL1, 1)
     return to_word_BLT, to_step_BLT.transpose(1, 2)
 
 
@@ -173,10 +173,10 @@ class Segments(nn.Module):
 
         filled_B1K = inside_BLK.any(1, keepdim=True)
         edge_BKK = self.query(node_BKD) @ self.key(node_BKD).transpose(1, 2) / root
-        edge_BKK = masked_softmax(edge_BKK, filled_B1K.expand_as(edge_BKK), -1)
+        edge_BKK = masked_softmax(edge_BKK, filled_B1K)
         node_BKD = (node_BKD + self.graph(edge_BKK @ node_BKD)).relu()
         reach_BLK = m.x_BLD @ node_BKD.transpose(1, 2) / root
-        return masked_softmax(reach_BLK, filled_B1K.expand_as(reach_BLK), -1) @ node_BKD
+        return masked_softmax(reach_BLK, filled_B1K) @ node_BKD
 
 
 class Comprehension(nn.Module):
@@ -203,7 +203,7 @@ class Comprehension(nn.Module):
         m_BLD = stream.x_BLD
         if self.entities is not None:
             m_BLD = self.entities(stream.x_BLD, place_BL2, q_BD)
-        m = Steps(torch.where(stream.mask_BL[..., None], m_BLD, 0.0), stream.mask_BL)
+        m = real(m_BLD, stream.mask_BL)
         columns = [m.x_BLD, q_BD[:, None].expand_as(m.x_BLD), place_BL2]
         if self.relations is not None:
             columns.append(self.relations(m, words, type_BTK[..., RELATIONAL]))
@@ -211,4 +211,4 @@ class Comprehension(nn.Module):
             action_BD = self.normalise(pool_words(type_BTK[..., ACTION], words))
             columns.append(self.segments(m, place_BL2[..., 0], action_BD))
         f_BLD = self.out(torch.cat(columns, -1)).relu()
-        return Steps(torch.where(stream.mask_BL[..., None], f_BLD, 0.0), stream.mask_BL)
+        return real(f_BLD, stream.mask_BL)

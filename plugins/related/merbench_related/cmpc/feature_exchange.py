@@ -10,9 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from merbench.api import Modality, Steps
+from merbench.api import Modality, Steps, masked_softmax
 from merbench_related.cmpc.comprehension import Norm, Normalise
-from merbench_related.masked_softmax import masked_softmax
+from merbench_related.layers import real
 
 Exchanged = Literal["step", "pooled"]
 
@@ -29,7 +29,7 @@ class GuidePool(nn.Module):
     def forward(self, steps: Steps, guide_BD: Tensor) -> Tensor:
         query_BD = self.query(guide_BD) / guide_BD.shape[-1] ** 0.5
         score_BL = torch.einsum("bld,bd->bl", self.key(steps.x_BLD), query_BD)
-        weight_BL = masked_softmax(score_BL, steps.mask_BL, 1)
+        weight_BL = masked_softmax(score_BL, steps.mask_BL)
         return torch.einsum("bl,bld->bd", weight_BL, steps.x_BLD)
 
 
@@ -73,8 +73,7 @@ class Round(nn.Module):
                 [message.expand_as(steps.x_BLD) for name, message in sent.items() if name != m]
             ).sum(0)
             x_BLD = steps.x_BLD + others_BLD * self.gate[m](context_BD).sigmoid()[:, None]
-            x_BLD = torch.where(steps.mask_BL[..., None], self.normalise(x_BLD), 0.0)
-            received[m] = Steps(x_BLD, steps.mask_BL)
+            received[m] = real(self.normalise(x_BLD), steps.mask_BL)
         return received
 
     def _pool(self, m: Modality, steps: Steps, guide_BD: Tensor) -> Tensor:

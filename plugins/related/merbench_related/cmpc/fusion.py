@@ -19,6 +19,7 @@ from merbench.api import (
     Steps,
     Tune,
     masked_mean,
+    present_modalities,
 )
 from merbench_related.cmpc.comprehension import (
     ACTION,
@@ -32,7 +33,7 @@ from merbench_related.cmpc.comprehension import (
 )
 from merbench_related.cmpc.feature_exchange import GuidePool, Round, StreamLSTM
 from merbench_related.fields import Dropout
-from merbench_related.layers import complete
+from merbench_related.layers import complete_real, real
 from merbench_related.resampled_steps import resample
 
 
@@ -94,7 +95,7 @@ class Exchange(nn.Module):
         for exchange in self.rounds:
             streams = exchange(streams, guide_BD)
         vectors_BMD = torch.stack([self.pool(s, guide_BD) for s in streams.values()], 1)
-        present_BM = torch.stack([s.mask_BL.any(1) for s in streams.values()], 1)
+        present_BM = present_modalities(streams)
         if not self.step:
             streams = {
                 m: Steps(vectors_BMD[:, i : i + 1], present_BM[:, i : i + 1])
@@ -125,9 +126,9 @@ class Projected(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps]) -> dict[Modality, Steps]:
         projected = {}
-        for m, (x_BLD, mask_BL) in complete(parts, self.widths).items():
+        for m, (x_BLD, mask_BL) in complete_real(parts, self.widths).items():
             x_BLD = self.normalise(self.project[m](self.dropout(x_BLD)))
-            projected[m] = Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
+            projected[m] = real(x_BLD, mask_BL)
         return projected
 
 

@@ -23,11 +23,11 @@ from merbench.api import (
     Steps,
     Tune,
     masked_mean,
+    masked_softmax,
 )
 from merbench_related.fields import Dropout, Width
 from merbench_related.kggr.graph_propagation import GatedPropagation
-from merbench_related.layers import complete, concatenate
-from merbench_related.masked_softmax import masked_softmax
+from merbench_related.layers import complete_real, concatenate
 
 
 class SemanticAttention(nn.Module):
@@ -50,7 +50,7 @@ class SemanticAttention(nn.Module):
         label_CE = self.of_label(emb_CD * emb_CD.shape[1] ** 0.5)
         product_BCLE = self.of_step(steps.x_BLD)[:, None] * label_CE[:, None]
         score_BCL = self.score(product_BCLE.tanh())[..., 0]
-        alpha_BCL = masked_softmax(score_BCL, steps.mask_BL[:, None].expand_as(score_BCL), -1)
+        alpha_BCL = masked_softmax(score_BCL, steps.mask_BL[:, None])
         return alpha_BCL @ steps.x_BLD, alpha_BCL
 
 
@@ -68,7 +68,7 @@ class WordMatch(nn.Module):
         """``x_BLW``: the steps as they came. ``(f [B, C, D], alpha [B, C, L])``."""
         own_CW = F.normalize(emb_CW - emb_CW.mean(0), dim=-1)
         score_BCL = own_CW @ F.normalize(x_BLW, dim=-1).mT / self.temperature
-        alpha_BCL = masked_softmax(score_BCL, steps.mask_BL[:, None].expand_as(score_BCL), -1)
+        alpha_BCL = masked_softmax(score_BCL, steps.mask_BL[:, None])
         return alpha_BCL @ steps.x_BLD, alpha_BCL
 
 
@@ -128,7 +128,7 @@ class KGGR(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         assert queries is not None
-        inputs = complete(parts, self.widths)
+        inputs = complete_real(parts, self.widths)
         projected = [
             Steps(self.dropout(self.project[m](x_BLD) + self.modality[m]), mask_BL)
             for m, (x_BLD, mask_BL) in inputs.items()

@@ -9,10 +9,20 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, LabelSpace, Lexicon, Queries, RequestError, TextForm, Tune
+from merbench.api import (
+    Config,
+    Context,
+    LabelSpace,
+    Lexicon,
+    Queries,
+    RequestError,
+    TextForm,
+    Tune,
+    derangement,
+)
 from merbench_related.kggr import graphs
 from merbench_related.kggr.graphs import Normalisation
-from merbench_related.label_words import derangement, word_vectors
+from merbench_related.label_words import word_vectors
 
 GraphKind = Literal["auto", "cooccurrence", "ordinal", "semantic", "uniform", "identity"]
 

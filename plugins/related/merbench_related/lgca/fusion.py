@@ -12,9 +12,20 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune, masked_mean
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    Steps,
+    Tune,
+    masked_mean,
+    masked_softmax,
+    present_modalities,
+)
 from merbench_related.fields import Dropout, Width
-from merbench_related.layers import complete
+from merbench_related.layers import complete_real
 
 
 class LabelAttentive(nn.Module):
@@ -78,7 +89,7 @@ class LabelAttentive(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         assert queries is not None
-        sequences = complete(parts, self.widths)
+        sequences = complete_real(parts, self.widths)
         label_MCD = torch.stack([self.label[m](queries.of(m)) for m in sequences])
         enhanced_BMCD = torch.stack(
             [
@@ -89,8 +100,7 @@ class LabelAttentive(nn.Module):
             ],
             1,
         )
-        present_BM = torch.stack([steps.mask_BL.any(1) for steps in sequences.values()], 1)
-        weight_BMC = self.weights(enhanced_BMCD, label_MCD, present_BM)
+        weight_BMC = self.weights(enhanced_BMCD, label_MCD, present_modalities(sequences))
         return Fused(self.norm((weight_BMC[..., None] * enhanced_BMCD).sum(1)))
 
     def enhance(self, steps: Steps, label_CD: Tensor) -> Tensor:
@@ -99,10 +109,7 @@ class LabelAttentive(nn.Module):
             return masked_mean(*steps)[:, None] + label_CD
         near_BCL = F.normalize(label_CD, dim=-1) @ F.normalize(steps.x_BLD, dim=-1).mT
         near_BCL = near_BCL / self.config.temperature
-        hidden_BCL = ~steps.mask_BL[:, None]
-        # The lowest number and not -inf: a row without a step gets some weights, and no say later.
-        share_BCL = near_BCL.masked_fill(hidden_BCL, torch.finfo(near_BCL.dtype).min).softmax(-1)
-        return share_BCL.masked_fill(hidden_BCL, 0.0) @ steps.x_BLD + label_CD
+        return masked_softmax(near_BCL, steps.mask_BL[:, None]) @ steps.x_BLD + label_CD
 
     def weights(self, enhanced_BMCD: Tensor, label_MCD: Tensor, present_BM: Tensor) -> Tensor:
         """[B, M, C]: the share of each present modality in a label; zeros where none is."""
@@ -111,6 +118,4 @@ class LabelAttentive(nn.Module):
         else:
             with_label_BMCD = torch.cat([enhanced_BMCD, label_MCD.expand_as(enhanced_BMCD)], -1)
             score_BMC = self.score(with_label_BMCD)[..., 0]
-        absent_BM1 = ~present_BM[..., None]
-        share_BMC = score_BMC.masked_fill(absent_BM1, torch.finfo(score_BMC.dtype).min).softmax(1)
-        return share_BMC.masked_fill(absent_BM1, 0.0)
+        return masked_softmax(score_BMC, present_BM[..., None], 1)

@@ -9,10 +9,19 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, masked_mean
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    Steps,
+    masked_mean,
+    require_heads,
+)
 from merbench_related.fields import Dropout, Heads, Width
 from merbench_related.label_words import require_own_words
-from merbench_related.layers import Attention, complete, require_heads
+from merbench_related.layers import Attention, complete_real
 
 
 class LabelSignal(nn.Module):
@@ -77,7 +86,8 @@ class LabelSignal(nn.Module):
             require_own_words("label-signal", self.space, queries, way_out)
         label_CD = self.label(queries.emb_CD)
         enhanced = [
-            self.enhance(m, steps, label_CD) for m, steps in complete(parts, self.widths).items()
+            self.enhance(m, steps, label_CD)
+            for m, steps in complete_real(parts, self.widths).items()
         ]
         fused_BD = self.fuse(self.dropout(torch.cat(enhanced, 1)))
         return Fused(fused_BD[:, None], {"fused_vector": fused_BD, "label_vectors": label_CD})

@@ -21,10 +21,10 @@ from merbench.api import (
     Tune,
     compact,
     masked_mean,
+    masked_softmax,
 )
 from merbench_related.fields import Dropout, Width
-from merbench_related.layers import complete
-from merbench_related.masked_softmax import masked_softmax
+from merbench_related.layers import complete_real
 from merbench_related.mclner.targets import RELATIONS
 from merbench_related.resampled_steps import resample
 
@@ -143,7 +143,7 @@ class PairRelation(nn.Module):
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         projected = {
             m: Steps(self.dropout(self.project[m](x_BLD)), mask_BL)
-            for m, (x_BLD, mask_BL) in complete(parts, self.widths).items()
+            for m, (x_BLD, mask_BL) in complete_real(parts, self.widths).items()
         }
         grid = grid_of(projected, self.longest)
         r_BNNE, logits_BNNR = self.pairs(grid.x_BND)
@@ -151,7 +151,7 @@ class PairRelation(nn.Module):
         cells_BNN = grid.mask_BN[:, :, None] & grid.mask_BN[:, None] & other_NN
 
         score_BNN = (self.attend(r_BNNE) + self.of_type(logits_BNNR.softmax(-1)))[..., 0]
-        weight_BNN = masked_softmax(score_BNN.flatten(1), cells_BNN.flatten(1), 1)
+        weight_BNN = masked_softmax(score_BNN.flatten(1), cells_BNN.flatten(1))
         weight_BNN = weight_BNN.unflatten(1, score_BNN.shape[1:])
         related_BE = torch.einsum("bij,bije->be", weight_BNN, r_BNNE)
         mean_BD = masked_mean(grid.x_BND, grid.mask_BN)

@@ -25,9 +25,10 @@ from merbench.api import (
     label_texts,
     label_word_vectors,
     masked_mean,
+    require_heads,
 )
 from merbench_related.fields import Dropout, Heads, Width
-from merbench_related.layers import concatenate, require_heads
+from merbench_related.layers import concatenate
 from merbench_related.memobert.small_language_model import VectorLanguage
 from merbench_related.resampled_steps import shorten
 

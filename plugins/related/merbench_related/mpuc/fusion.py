@@ -5,14 +5,12 @@ arXiv 2207.11482, section 3).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune, masked_mean
-from merbench_related.layers import complete
+from merbench.api import Config, Context, Fused, Modality, Queries, Steps, complete, masked_mean
+from merbench_related.fields import Dropout
 
 
 class SideBySide(nn.Module):
@@ -21,7 +19,7 @@ class SideBySide(nn.Module):
     """
 
     class Config(Config):
-        dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6)] = 0.1
+        dropout: Dropout = 0.1
 
     def __init__(
         self,

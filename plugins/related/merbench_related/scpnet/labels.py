@@ -13,10 +13,20 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, LabelSpace, Lexicon, Queries, RequestError, TextForm, Tune
+from merbench.api import (
+    Config,
+    Context,
+    LabelSpace,
+    Lexicon,
+    Queries,
+    RequestError,
+    TextForm,
+    Tune,
+    derangement,
+)
 from merbench_related.fields import Width
 from merbench_related.kggr.graphs import conditional, ordinal
-from merbench_related.label_words import derangement, word_vectors
+from merbench_related.label_words import word_vectors
 from merbench_related.scpnet import prior
 from merbench_related.scpnet.prior import Contrast
 

@@ -22,10 +22,12 @@ from merbench.api import (
     RequestError,
     Steps,
     Tune,
+    complete,
     masked_mean,
+    require_heads,
 )
 from merbench_related.fields import Dropout, Heads, Width
-from merbench_related.layers import PostNormLayer, complete, concatenate, require_heads
+from merbench_related.layers import PostNormLayer, concatenate, real
 from merbench_related.resampled_steps import shorten, stretch
 
 # Without the wrapper that imports torch's compiler, which takes as long as importing torch.
@@ -190,11 +192,6 @@ class Tailor(nn.Module):
         for m in self.order[1:]:
             fused = self.encode[m](private[m], fused)
         return fused if self.encode_common is None else self.encode_common(fused, common)
-
-
-def real(x_BLD: Tensor, mask_BL: Tensor) -> Steps:
-    """Zeros where there is no step."""
-    return Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
 
 
 def stack(sequences: list[Tensor]) -> Tensor:

@@ -8,10 +8,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Queries, Tune
+from merbench.api import Config, Context, Fused, Queries, Tune, require_heads
 from merbench_related.fields import Dropout, Heads, Width
 from merbench_related.label_words import require_own_words
-from merbench_related.layers import Attention, PostNormLayer, require_heads
+from merbench_related.layers import Attention, PostNormLayer
 
 
 class DecoderLayer(nn.Module):

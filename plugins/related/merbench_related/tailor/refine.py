@@ -20,9 +20,9 @@ from merbench.api import (
     Progress,
     Tune,
     masked_mean,
+    reverse_gradient,
     task_loss,
 )
-from merbench_related.gradient_reversal import reverse_gradient
 
 Weight = Annotated[float, Field(ge=0), Tune(1e-3, 1e-1, log=True)]
 

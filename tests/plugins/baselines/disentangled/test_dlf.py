@@ -179,7 +179,7 @@ def test_the_losses_count_present_modalities_and_weigh_the_branches():
 
 
 def test_a_width_that_heads_cannot_share_is_refused():
-    with pytest.raises(RequestError, match=r"fusion\.width 6 cannot be shared by 5 heads"):
+    with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=5"):
         make(DLF, width=6, heads=5)
 
 

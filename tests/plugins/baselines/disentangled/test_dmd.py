@@ -76,7 +76,7 @@ def test_a_missing_modality_takes_no_part():
     fusion = make(DMD, **SMALL)
     out = fusion(sequences(missing=[("audio", 2), ("text", 3)]))
     assert torch.isfinite(out.z_BCD).all() and not out.aux["present"][2, 1]
-    with pytest.raises(RequestError, match=r"fusion\.width 6 cannot be shared by 5 heads"):
+    with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=5"):
         make(DMD, width=6, heads=5)
 
 

@@ -96,7 +96,7 @@ def test_the_losses_are_their_sums_over_rows_that_have_a_modality_and_a_known_sc
 
 
 def test_settings_and_tasks_that_do_not_fit_are_refused():
-    with pytest.raises(RequestError, match=r"fusion\.width 6 cannot be shared by 5 heads"):
+    with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=5"):
         make(EMOE, width=6, heads=5)
     with pytest.raises(RequestError, match="one task at a time"):
         RoutedExperts(RoutedExperts.Config(), tiny.context("joint"), None)

@@ -109,5 +109,5 @@ def test_experts_that_count_alike_cost_nothing():
 def test_settings_that_do_not_fit_are_refused():
     with pytest.raises(RequestError, match=r"fusion\.chosen 4 is more than fusion\.experts 3"):
         make(GLoMo, **SMALL, chosen=4)
-    with pytest.raises(RequestError, match=r"fusion\.width 6 cannot be shared by 4 heads"):
+    with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=4"):
         make(GLoMo, width=6, heads=4)

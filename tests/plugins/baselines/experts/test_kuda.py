@@ -202,5 +202,5 @@ def test_knowledge_is_fixed_while_the_task_is_learned(catalog):
 
 
 def test_a_width_that_heads_cannot_share_is_refused():
-    with pytest.raises(RequestError, match=r"fusion\.width 6 cannot be shared by 4 heads"):
+    with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=4"):
         make(KuDA, width=6, heads=4)

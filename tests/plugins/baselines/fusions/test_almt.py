@@ -113,7 +113,7 @@ def test_gradients_reach_the_text_through_the_queries():
 
 
 def test_a_width_that_heads_cannot_share_is_refused():
-    with pytest.raises(RequestError, match=r"fusion\.width 6 cannot be shared by 4 heads"):
+    with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=4"):
         make(ALMT, width=6, heads=4)
 
 

@@ -1,6 +1,7 @@
 """TFR-Net, EMT-DLFR and LNLN: their equations on each row alone, and their losses on hidden steps."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from merbench.api import Batch, Output, Progress, Steps
 from merbench.testing import tiny
 from merbench_baselines.incomplete import emt
 from merbench_baselines.incomplete.attraction import Attraction, DualLevelRestoration
-from merbench_baselines.incomplete.correction import Correction, Reversed
+from merbench_baselines.incomplete.correction import Correction
 from merbench_baselines.incomplete.emt import EMT, Promotion
 from merbench_baselines.incomplete.lnln import LNLN
 from merbench_baselines.incomplete.reconstruction import Reconstruction, hidden_error
@@ -328,6 +329,15 @@ def test_lnln_s_losses_are_their_sums():
 
 
 def test_proposed_tokens_are_trained_against_the_network_that_distinguishes():
-    x = torch.randn(3, requires_grad=True)
-    (Reversed.apply(x) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
-    assert x.grad.tolist() == [-1.0, -2.0, -3.0]
+    small = {"width": 4, "heads": 2, "ffn": 8, "tokens": 2, "correct_layers": 1}
+    config = {"heads": 2, "ffn": 8, "layers": 1, "hidden": 3}
+    _, loss, _, out, visible = setting(LNLN, Correction, config=config, **small)
+    proxy_BKD = visible.aux["proxy"].detach().requires_grad_()
+    seen = replace(visible, aux={**visible.aux, "proxy": proxy_BKD})
+    (against,) = torch.autograd.grad(loss._adversarial(out, seen), proxy_BKD, retain_graph=True)
+    w_B11 = visible.aux["completeness"][..., None]
+    stands_BKD = w_B11 * visible.aux["tokens"][:, 0] + (1 - w_B11) * proxy_BKD
+    told_apart = -loss.distinguish(stands_BKD).log_softmax(-1)[..., 1].sum() / 20
+    (towards,) = torch.autograd.grad(told_apart, proxy_BKD)
+    torch.testing.assert_close(against, -towards)
+    assert against.abs().max() > 0

@@ -52,7 +52,7 @@ def test_cenet_is_its_equations_on_each_row_alone(after, read):
 def test_settings_that_do_not_fit_are_refused():
     with pytest.raises(RequestError, match=r"fusion\.after 3 is more than fusion\.layers 2"):
         make(CENET, **SMALL, after=3)
-    with pytest.raises(RequestError, match=r"fusion\.width 6 cannot be shared by 4 heads"):
+    with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=4"):
         make(CENET, width=6, heads=4)
 
 

@@ -67,5 +67,5 @@ def test_a_missing_modality_has_no_utterance_and_adds_nothing():
 
 
 def test_a_width_that_heads_cannot_share_is_refused():
-    with pytest.raises(RequestError, match=r"fusion\.width 6 cannot be shared by 5 heads"):
+    with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=5"):
         make(TETFN, width=6, heads=5)
