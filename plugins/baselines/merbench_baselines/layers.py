@@ -19,6 +19,15 @@ def hidden_layer(width: int, hidden: int, width_out: int, dropout: float = 0.0) 
     )
 
 
+def convolutions(
+    widths: Mapping[Modality, int], width: int, kernels: Mapping[Modality, int]
+) -> nn.ModuleDict:
+    """A convolution over time a modality, to one ``width`` and without a bias."""
+    return nn.ModuleDict(
+        {m: nn.Conv1d(w, width, kernels[m], padding="same", bias=False) for m, w in widths.items()}
+    )
+
+
 def convolved(convolution: nn.Module, steps: Steps, dropout: nn.Module | None = None) -> Tensor:
     """[B, L, D]: a convolution over time, to which masked steps are zeros, as is all that lies
     outside the sequence; ``dropout`` comes before it.
@@ -26,6 +35,17 @@ def convolved(convolution: nn.Module, steps: Steps, dropout: nn.Module | None = 
     x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
     x_BLD = x_BLD if dropout is None else dropout(x_BLD)
     return convolution(x_BLD.transpose(1, 2)).transpose(1, 2)
+
+
+class Residual(nn.Module):
+    """x + W_2 dropout(ReLU(W_1 x)), through which a method's last vectors pass."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.f = hidden_layer(width, width, width, dropout)
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        return x_BD + self.f(x_BD)
 
 
 class LastState(nn.Module):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import (
@@ -14,18 +12,23 @@ from merbench.api import (
     Context,
     Modality,
     Steps,
-    Tune,
     last_step,
     masked_mean,
     require_heads,
 )
 from merbench_baselines.disentangled.parting import PartedFusion, parting_errors
-from merbench_baselines.fields import Dropout
-from merbench_baselines.residual import Residual
+from merbench_baselines.fields import (
+    AudioDropout,
+    Dropout,
+    Heads,
+    Kernel,
+    Layers,
+    StepWidth,
+    VideoDropout,
+    by_modality,
+)
+from merbench_baselines.layers import Residual, convolutions
 from merbench_baselines.transformer import Transformer
-
-Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
-KERNEL = Tune(choices=(1, 3, 5))
 
 
 class Disentangled(nn.Module):
@@ -60,26 +63,22 @@ class DLF(PartedFusion):
     """
 
     class Config(Config):
-        width: Annotated[int, Field(ge=2), Tune(choices=(20, 30, 40, 50, 60))] = 50
-        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 10
+        width: StepWidth = 50
+        heads: Heads = 10
         layers: Layers = 2
         memory_layers: Layers = 3
         """Of the transformers after the text's attention to audio and video."""
         attractor: bool = True
         """The text attends to audio and video; False: each attends to itself alone."""
-        kernel: Annotated[int, Field(ge=1), KERNEL] = 5
+        kernel: Kernel = 5
         """Of the convolutions over time."""
         text_dropout: Dropout = 0.5
         attn_dropout_text: Dropout = 0.3
         """Share of source steps zeroed in training, in attention to text, in the encoder that all
         modalities share, and in every transformer after the text's attention.
         """
-        attn_dropout_audio: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
-        ] = 0.2
-        attn_dropout_video: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
-        ] = 0.0
+        attn_dropout_audio: AudioDropout = 0.2
+        attn_dropout_video: VideoDropout = 0.0
         embed_dropout: Dropout = 0.2
         relu_dropout: Dropout = 0.0
         res_dropout: Dropout = 0.0
@@ -96,14 +95,9 @@ class DLF(PartedFusion):
         d, count = config.width, len(widths)
         require_heads("fusion", d, config.heads)
         self.inputs, self.attractor = widths, config.attractor
-        attn: dict[str, float] = {m: getattr(config, f"attn_dropout_{m}") for m in widths}
+        attn = by_modality(config, "attn_dropout", widths)
         self.text_dropout = nn.Dropout(config.text_dropout)
-        self.convolve = nn.ModuleDict(
-            {
-                m: nn.Conv1d(w, d, config.kernel, padding="same", bias=False)
-                for m, w in widths.items()
-            }
-        )
+        self.convolve = convolutions(widths, d, dict.fromkeys(widths, config.kernel))
         self.part = nn.ModuleDict({m: Disentangled(config, attn[m]) for m in widths})
         text = config.attn_dropout_text
         self.shared = Transformer(d, config.layers, text, config)

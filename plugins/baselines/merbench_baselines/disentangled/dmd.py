@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import (
@@ -14,18 +12,25 @@ from merbench.api import (
     Context,
     Modality,
     Steps,
-    Tune,
     last_step,
     masked_mean,
     require_heads,
 )
 from merbench_baselines.disentangled.parting import PartedFusion, parting_errors
-from merbench_baselines.fields import Dropout
-from merbench_baselines.residual import Residual
+from merbench_baselines.fields import (
+    AudioDropout,
+    AudioKernel,
+    Dropout,
+    Heads,
+    Kernel,
+    ManyLayers,
+    StepWidth,
+    VideoDropout,
+    VideoKernel,
+    by_modality,
+)
+from merbench_baselines.layers import Residual, convolutions
 from merbench_baselines.transformer import Transformer
-
-Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
-KERNELS = (1, 3, 5)
 
 
 class Decoupled(nn.Module):
@@ -60,26 +65,22 @@ class DMD(PartedFusion):
     """
 
     class Config(Config):
-        width: Annotated[int, Field(ge=2), Tune(choices=(20, 30, 40, 50, 60))] = 50
-        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 10
-        layers: Layers = 4
+        width: StepWidth = 50
+        heads: Heads = 10
+        layers: ManyLayers = 4
         """Of every transformer."""
         crossmodal: bool = True
         """Private steps attend to those of the other modalities; False: to their own."""
-        kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS)] = 5
-        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 5
-        kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 5
+        kernel_text: Kernel = 5
+        kernel_audio: AudioKernel = 5
+        kernel_video: VideoKernel = 5
         text_dropout: Dropout = 0.5
         attn_dropout_text: Dropout = 0.3
         """Share of source steps zeroed in training, in attention to text and in the self-attention
         that follows for every modality.
         """
-        attn_dropout_audio: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
-        ] = 0.2
-        attn_dropout_video: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
-        ] = 0.0
+        attn_dropout_audio: AudioDropout = 0.2
+        attn_dropout_video: VideoDropout = 0.0
         embed_dropout: Dropout = 0.2
         relu_dropout: Dropout = 0.0
         res_dropout: Dropout = 0.0
@@ -97,12 +98,8 @@ class DMD(PartedFusion):
         require_heads("fusion", d, config.heads)
         self.inputs = widths
         self.text_dropout = nn.Dropout(config.text_dropout)
-        attn = {m: getattr(config, f"attn_dropout_{m}") for m in widths}
-
-        def convolution(m: Modality, width: int) -> nn.Module:
-            return nn.Conv1d(width, d, getattr(config, f"kernel_{m}"), padding="same", bias=False)
-
-        self.convolve = nn.ModuleDict({m: convolution(m, w) for m, w in widths.items()})
+        attn = by_modality(config, "attn_dropout", widths)
+        self.convolve = convolutions(widths, d, by_modality(config, "kernel", widths))
         self.shared = nn.Linear(d, d, bias=False)
         self.part = nn.ModuleDict({m: Decoupled(d) for m in widths})
         self.shared_memory = nn.ModuleDict(

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import MODALITIES, Batch, Context, Modality, Model, Output, Progress, Tune
+from merbench.api import Batch, Context, Modality, Model, Output, Progress, Tune
 from merbench_baselines.disentangled.dlf_loss import DLFLoss
 
 ALPHA = 1 / 8
@@ -89,7 +89,7 @@ class DMDLoss(DLFLoss):
 
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__(config, context, model)
-        self.names = [m for m in MODALITIES if m in context.streams]
+        self.names = list(context.streams)
         favoured: list[tuple[Modality, Modality]] = [("text", "video"), ("text", "audio")]
         edges_by_kind = {"homogeneous": favoured, "heterogeneous": [*favoured, ("video", "audio")]}
         self.graphs = nn.ModuleDict(

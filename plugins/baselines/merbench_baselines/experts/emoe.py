@@ -28,12 +28,21 @@ from merbench.api import (
     present_modalities,
     require_heads,
 )
-from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import convolved
-from merbench_baselines.residual import Residual
+from merbench_baselines.fields import (
+    AudioDropout,
+    AudioKernel,
+    Dropout,
+    Heads,
+    Kernel,
+    ManyLayers,
+    StepWidth,
+    VideoDropout,
+    VideoKernel,
+    Width,
+    by_modality,
+)
+from merbench_baselines.layers import Residual, convolutions, convolved
 from merbench_baselines.transformer import Transformer
-
-KERNELS = (1, 3, 5)
 
 
 class Router(nn.Module):
@@ -60,26 +69,22 @@ class EMOE(nn.Module):
     """
 
     class Config(Config):
-        width: Annotated[int, Field(ge=2), Tune(choices=(20, 30, 40, 50, 60))] = 50
-        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 10
-        layers: Annotated[int, Field(ge=1), Tune(1, 5)] = 4
+        width: StepWidth = 50
+        heads: Heads = 10
+        layers: ManyLayers = 4
         routed: bool = True
         """False: every modality that a row has counts alike."""
         route_hidden: Width = 64
         """Width of the router's hidden layer."""
         temperature: Annotated[float, Field(gt=0), Tune(0.1, 3.0, log=True)] = 1.0
         """Of the router's softmax."""
-        kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS)] = 5
-        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 5
-        kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 5
+        kernel_text: Kernel = 5
+        kernel_audio: AudioKernel = 5
+        kernel_video: VideoKernel = 5
         text_dropout: Dropout = 0.5
         attn_dropout_text: Dropout = 0.3
-        attn_dropout_audio: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
-        ] = 0.2
-        attn_dropout_video: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
-        ] = 0.0
+        attn_dropout_audio: AudioDropout = 0.2
+        attn_dropout_video: VideoDropout = 0.0
         embed_dropout: Dropout = 0.2
         relu_dropout: Dropout = 0.0
         res_dropout: Dropout = 0.0
@@ -97,17 +102,11 @@ class EMOE(nn.Module):
         require_heads("fusion", d, config.heads)
         self.inputs, self.width = widths, d
         self.text_dropout = nn.Dropout(config.text_dropout)
-
-        def convolution(m: Modality, width: int) -> nn.Module:
-            return nn.Conv1d(width, d, getattr(config, f"kernel_{m}"), padding="same", bias=False)
-
-        self.convolve = nn.ModuleDict({m: convolution(m, w) for m, w in widths.items()})
+        self.convolve = convolutions(widths, d, by_modality(config, "kernel", widths))
         self.shared = nn.Linear(d, d, bias=False)
+        attn = by_modality(config, "attn_dropout", widths)
         self.memory = nn.ModuleDict(
-            {
-                m: Transformer(d, config.layers, getattr(config, f"attn_dropout_{m}"), config)
-                for m in widths
-            }
+            {m: Transformer(d, config.layers, attn[m], config) for m in widths}
         )
         self.router = (
             Router(sum(widths.values()), config.route_hidden, count, config.temperature)

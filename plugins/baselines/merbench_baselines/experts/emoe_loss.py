@@ -13,7 +13,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import (
-    MODALITIES,
     Batch,
     Config,
     Context,
@@ -75,11 +74,8 @@ class RoutedExperts(nn.Module):
                 "objective routed-experts is for one task at a time; "
                 "choose --task sentiment or --task emotions"
             )
-        names = [m for m in MODALITIES if m in context.streams]
-        width = model.widths["branch"]
-        self.experts = nn.ModuleDict(
-            {m: nn.Linear(width, context.space.logit_count) for m in names}
-        )
+        width, logits = model.widths["branch"], context.space.logit_count
+        self.experts = nn.ModuleDict({m: nn.Linear(width, logits) for m in context.streams})
 
     def losses(self, batch: Batch, branches_BMD: Tensor, squared: bool) -> Tensor:
         """[B, M]."""

@@ -30,8 +30,8 @@ from merbench.api import (
 )
 from merbench_baselines.attention import EncoderLayer
 from merbench_baselines.experts.mixture import Mixture
-from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import convolved
+from merbench_baselines.fields import Dropout, Layers
+from merbench_baselines.layers import convolutions, convolved
 from merbench_baselines.transformer import Transformer
 
 
@@ -90,7 +90,7 @@ class GLoMo(nn.Module):
         """So many of them count for a row."""
         guided: bool = True
         """z holds the vectors of each modality as its global one counts; False: all alike."""
-        fusion_layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        fusion_layers: Layers = 2
         """Number of layers of the transformer among the vectors."""
         ffn: Annotated[int, Field(ge=1), Tune(64, 2048, log=True)] = 2048
         """Of the transformer among the vectors."""
@@ -117,9 +117,7 @@ class GLoMo(nn.Module):
                 f"{config.experts}; choose at most all of them"
             )
         self.inputs, self.config = widths, config
-        self.convolve = nn.ModuleDict(
-            {m: nn.Conv1d(w, d, 3, padding="same", bias=False) for m, w in widths.items()}
-        )
+        self.convolve = convolutions(widths, d, dict.fromkeys(widths, 3))
         self.encode = nn.ModuleDict(
             {m: Transformer(d, config.layers, config.attn_dropout, config) for m in widths}
         )

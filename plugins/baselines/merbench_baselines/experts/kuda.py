@@ -28,11 +28,9 @@ from merbench.api import (
 )
 from merbench_baselines.align import aligned
 from merbench_baselines.attention import Attention, EncoderLayer
-from merbench_baselines.fields import Dropout
+from merbench_baselines.fields import Dropout, Layers
 from merbench_baselines.layers import hidden_layer
 from merbench_baselines.transformer import PositionsFromZero
-
-Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
 
 
 class Adapter(nn.Module):

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import MODALITIES, Batch, Config, Context, Model, Output, Progress, Tune
+from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune
 from merbench_baselines.information.mmim_loss import contrast
 
 
@@ -23,7 +23,7 @@ class Correlation(nn.Module):
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()
         self.weight = config.weight
-        self.order = [m for m in MODALITIES if m in context.streams]
+        self.modalities = tuple(context.streams)
 
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
@@ -31,7 +31,7 @@ class Correlation(nn.Module):
         assert out.fused is not None
         z_BD, terms = out.fused.z_BCD[:, 0], {}
         columns = zip(out.aux["means"].unbind(1), out.aux["scored"].unbind(1), strict=True)
-        for m, (mean_BD, rows) in zip(self.order, columns, strict=True):
+        for m, (mean_BD, rows) in zip(self.modalities, columns, strict=True):
             term = contrast(mean_BD[rows], z_BD[rows]) if rows.any() else z_BD.sum() * 0
             terms[m] = self.weight * term
         return terms

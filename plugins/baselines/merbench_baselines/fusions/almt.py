@@ -24,10 +24,8 @@ from merbench.api import (
     require_heads,
 )
 from merbench_baselines.attention import PreNormLayer
-from merbench_baselines.fields import Dropout
+from merbench_baselines.fields import Dropout, Layers
 from merbench_baselines.fusions.mult import positions
-
-Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
 
 
 class Tokens(nn.Module):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune, complete
+from merbench.api import Config, Context, Fused, Modality, Queries, Steps, complete
 from merbench_baselines.align import aligned
-from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.fields import Dropout, Layers, Width
 from merbench_baselines.layers import LastState
 
 
@@ -23,7 +21,7 @@ class EarlyFusionLSTM(nn.Module):
 
     class Config(Config):
         hidden: Width = 128
-        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        layers: Layers = 2
         dropout: Dropout = 0.4
         """On the inputs and between the LSTM's layers."""
 

@@ -11,7 +11,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import (
-    MODALITIES,
     Config,
     Context,
     Fused,
@@ -26,11 +25,18 @@ from merbench.api import (
     require_heads,
 )
 from merbench_baselines.attention import Attention
-from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import convolved
+from merbench_baselines.fields import (
+    AudioDropout,
+    AudioKernel,
+    Dropout,
+    Heads,
+    VideoDropout,
+    VideoKernel,
+    by_modality,
+)
+from merbench_baselines.layers import convolutions, convolved
 
 Layers = Annotated[int, Field(ge=0), Tune(1, 6)]
-KERNELS = (1, 3, 5)
 
 
 def positions(length: int, width: int, device: torch.device) -> Tensor:
@@ -85,28 +91,24 @@ class MulT(nn.Module):
 
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(20, 30, 40, 60, 80))] = 40
-        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 10
+        heads: Heads = 10
         layers: Layers = 4
         """Of each crossmodal transformer."""
         memory_layers: Layers = 3
         """Of each self-attention transformer; 0 = none."""
         targets: tuple[Modality, ...] = ()
         """Modalities that attend to the others; empty = all."""
-        kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="text")] = 3
-        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 3
-        kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 3
+        kernel_text: Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="text")] = 3
+        kernel_audio: AudioKernel = 3
+        kernel_video: VideoKernel = 3
         residual: Literal["normed", "plain"] = "normed"
         """What a block adds its attention to: LN(z), as the paper's equation 4 has it, or z, as in
         its authors' code.
         """
         attn_dropout_text: Dropout = 0.2
         """On attention to text, and in self-attention."""
-        attn_dropout_audio: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
-        ] = 0.2
-        attn_dropout_video: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
-        ] = 0.0
+        attn_dropout_audio: AudioDropout = 0.2
+        attn_dropout_video: VideoDropout = 0.0
         embed_dropout: Dropout = 0.2
         relu_dropout: Dropout = 0.0
         res_dropout: Dropout = 0.1
@@ -121,24 +123,16 @@ class MulT(nn.Module):
     ) -> None:
         super().__init__()
         require_heads("fusion", config.width, config.heads)
-        modalities = [m for m in MODALITIES if m in widths]
-        self.targets = [m for m in modalities if not config.targets or m in config.targets]
+        self.targets = [m for m in widths if not config.targets or m in config.targets]
         if not self.targets:
             raise RequestError(
                 f"mult: none of fusion.targets {', '.join(config.targets)} is here; "
-                f"choose of {', '.join(modalities)}"
+                f"choose of {', '.join(widths)}"
             )
         self.widths, self.d = widths, config.width
-        self.sources = {a: [b for b in modalities if b != a] for a in self.targets}
-        attn = {m: getattr(config, f"attn_dropout_{m}") for m in modalities}
-        self.convolve = nn.ModuleDict(
-            {
-                m: nn.Conv1d(
-                    widths[m], self.d, getattr(config, f"kernel_{m}"), padding="same", bias=False
-                )
-                for m in modalities
-            }
-        )
+        self.sources = {a: [b for b in widths if b != a] for a in self.targets}
+        attn = by_modality(config, "attn_dropout", widths)
+        self.convolve = convolutions(widths, self.d, by_modality(config, "kernel", widths))
         self.dropout = nn.Dropout(config.embed_dropout)
 
         def stack(width: int, layers: int, attn_dropout: float) -> nn.ModuleList:
@@ -151,7 +145,7 @@ class MulT(nn.Module):
                 for b in self.sources[a]
             }
         )
-        wide = self.d * (len(modalities) - 1)
+        wide = self.d * (len(widths) - 1)
         self.memory = nn.ModuleDict(
             {a: stack(wide, config.memory_layers, config.attn_dropout_text) for a in self.targets}
         )

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import MODALITIES, Batch, Config, Context, Model, Output, Progress, Tune
+from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune
 from merbench_baselines.incomplete.reconstruction import VIEW, Restored, of_task
 
 Weight = Annotated[float, Field(ge=0), Tune(0.1, 10.0, log=True)]
@@ -70,8 +70,7 @@ class DualLevelRestoration(nn.Module):
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()
         self.config, self.context = config, context
-        modalities = [m for m in MODALITIES if m in context.streams]
-        self.names = (*modalities, "context")
+        self.names = (*context.streams, "context")
         self.sizes = [model.widths[f"attracted.{name}"] for name in self.names]
         hidden = [max(1, size // 2) for size in self.sizes[:-1]] + [config.hidden_context]
         self.attract = nn.ModuleDict(
@@ -81,8 +80,8 @@ class DualLevelRestoration(nn.Module):
                 if config.attraction
             }
         )
-        weights = dict.fromkeys(modalities, config.reconstruction) if config.reconstruction else {}
-        self.restored = Restored(weights, model)
+        restored = context.streams if config.reconstruction else ()
+        self.restored = Restored(dict.fromkeys(restored, config.reconstruction), model)
 
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress

@@ -29,7 +29,7 @@ from merbench.api import (
     require_heads,
 )
 from merbench_baselines.attention import Attention
-from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.fields import AudioWidth, Dropout, Layers, VideoWidth, Width
 from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete.tfr_net import spans
 from merbench_baselines.utterance_vectors import TextReading
@@ -102,7 +102,7 @@ class EMT(nn.Module):
 
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128))] = 128
-        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 3
+        layers: Layers = 3
         heads: Annotated[int, Field(ge=1), Tune(choices=(2, 4, 8))] = 4
         expansion: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 4))] = 4
         """Width of the feed-forward's hidden layer, as a multiple of ``width``."""
@@ -114,15 +114,15 @@ class EMT(nn.Module):
         """
         lstm_text: Width = 128
         """Width of the LSTM that reads text; no effect with ``text=first``."""
-        lstm_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 32
+        lstm_audio: AudioWidth = 32
         """Width of the LSTM that reads audio."""
-        lstm_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 64
+        lstm_video: VideoWidth = 64
         """Width of the LSTM that reads video."""
         vector_text: Width = 64
         """Width of the text's states and of its vector; no effect with ``text=first``."""
-        vector_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 16
+        vector_audio: AudioWidth = 16
         """Width of the audio's states and of its vector."""
-        vector_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 32
+        vector_video: VideoWidth = 32
         """Width of the video's states and of its vector."""
         attn_dropout: Dropout = 0.3
         dropout: Dropout = 0.1

@@ -12,7 +12,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Context, Fused, Modality, Queries, Steps, Tune, complete
-from merbench_baselines.fusions.almt import ALMT, Layers
+from merbench_baselines.fields import Layers
+from merbench_baselines.fusions.almt import ALMT
 
 
 class TokenTransformer(nn.Module):

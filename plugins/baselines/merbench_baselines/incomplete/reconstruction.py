@@ -13,7 +13,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import (
-    MODALITIES,
     Batch,
     Config,
     Context,
@@ -87,8 +86,7 @@ class Reconstruction(nn.Module):
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()
         self.context = context
-        modalities = [m for m in MODALITIES if m in context.streams]
-        weights = {m: config.weight * getattr(config, m) for m in modalities}
+        weights = {m: config.weight * getattr(config, m) for m in context.streams}
         self.restored = Restored({m: w for m, w in weights.items() if w}, model)
 
     def forward(

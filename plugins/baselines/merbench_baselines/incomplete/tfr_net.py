@@ -23,13 +23,22 @@ from merbench.api import (
     masked_max,
     require_heads,
 )
-from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.fields import (
+    AudioDropout,
+    AudioKernel,
+    AudioWidth,
+    Dropout,
+    Kernel,
+    ManyLayers,
+    VideoDropout,
+    VideoKernel,
+    VideoWidth,
+    Width,
+    by_modality,
+)
 from merbench_baselines.fusions.mult import Block, MulT, positions
-from merbench_baselines.layers import convolved
+from merbench_baselines.layers import convolutions, convolved
 from merbench_baselines.utterance_vectors import BiGRU
-
-Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
-KERNELS = (1, 3, 5)
 
 
 def spans(mask_BL: Tensor) -> Tensor:
@@ -81,29 +90,25 @@ class TFRNet(nn.Module):
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(30, 60))] = 30
         heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 6, 10))] = 6
-        layers: Layers = 3
+        layers: ManyLayers = 3
         """Of every transformer."""
         across: bool = True
         """The other modalities' steps are attended to as well as the own ones."""
-        kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS)] = 1
-        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 5
-        kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 3
+        kernel_text: Kernel = 1
+        kernel_audio: AudioKernel = 5
+        kernel_video: VideoKernel = 3
         summary_text: Width = 36
         """Width of the text's gated summary, and of each direction of its GRUs."""
-        summary_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 20
+        summary_audio: AudioWidth = 20
         """Width of the audio's gated summary, and of each direction of its GRUs."""
-        summary_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 48
+        summary_video: VideoWidth = 48
         """Width of the video's gated summary, and of each direction of its GRUs."""
         gru_layers: Annotated[int, Field(ge=1), Tune(1, 3)] = 3
         """Number of layers of the GRUs of each summary."""
         text_dropout: Dropout = 0.2
         attn_dropout_text: Dropout = 0.2
-        attn_dropout_audio: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
-        ] = 0.1
-        attn_dropout_video: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
-        ] = 0.0
+        attn_dropout_audio: AudioDropout = 0.1
+        attn_dropout_video: VideoDropout = 0.0
         embed_dropout: Dropout = 0.2
         relu_dropout: Dropout = 0.2
         res_dropout: Dropout = 0.2
@@ -122,11 +127,8 @@ class TFRNet(nn.Module):
         self.inputs = widths
         self.text_dropout = nn.Dropout(config.text_dropout)
         self.embed_dropout = nn.Dropout(config.embed_dropout)
-
-        def convolution(m: Modality, width: int) -> nn.Module:
-            return nn.Conv1d(width, d, getattr(config, f"kernel_{m}"), padding="same", bias=False)
-
-        self.convolve = nn.ModuleDict({m: convolution(m, w) for m, w in widths.items()})
+        self.convolve = convolutions(widths, d, by_modality(config, "kernel", widths))
+        attn = by_modality(config, "attn_dropout", widths)
         blocks = MulT.Config(
             heads=config.heads,
             residual="plain",
@@ -137,8 +139,7 @@ class TFRNet(nn.Module):
         self.attend = nn.ModuleDict(
             {
                 f"{source}_to_{target}": nn.ModuleList(
-                    Block(d, getattr(config, f"attn_dropout_{source}"), blocks)
-                    for _ in range(config.layers)
+                    Block(d, attn[source], blocks) for _ in range(config.layers)
                 )
                 for target, sources in self.sources.items()
                 for source in sources
@@ -146,18 +147,14 @@ class TFRNet(nn.Module):
         )
         self.norms = nn.ModuleDict({name: nn.LayerNorm(d) for name in self.attend})
         wide = {m: d * len(sources) for m, sources in self.sources.items()}
+        summary = by_modality(config, "summary", widths)
         self.summaries = nn.ModuleDict(
             {
-                m: Gated(
-                    wide[m],
-                    getattr(config, f"summary_{m}"),
-                    config.gru_layers,
-                    config.summary_dropout,
-                )
+                m: Gated(wide[m], summary[m], config.gru_layers, config.summary_dropout)
                 for m in widths
             }
         )
-        self.width = sum(getattr(config, f"summary_{m}") for m in widths)
+        self.width = sum(summary.values())
         self.widths = {f"restored.{m}": w for m, w in wide.items()}
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:

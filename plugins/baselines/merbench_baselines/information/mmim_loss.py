@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from merbench.api import (
-    MODALITIES,
     Batch,
     Config,
     Context,
@@ -94,10 +93,10 @@ class MutualInformation(nn.Module):
                 f"a {context.space.kind}; choose a task with a score, or --part objective=task"
             )
         self.config = config
-        self.order = [m for m in MODALITIES if m in context.streams]
-        self.widths = [model.widths[f"utterance.{m}"] for m in self.order]
-        width = dict(zip(self.order, self.widths, strict=True))
-        self.pairs = [(self.order[0], b) for b in self.order[1:]]
+        self.modalities = list(context.streams)
+        self.widths = [model.widths[f"utterance.{m}"] for m in self.modalities]
+        width = dict(zip(self.modalities, self.widths, strict=True))
+        self.pairs = [(self.modalities[0], b) for b in self.modalities[1:]]
         self.likelihood = nn.ModuleDict({b: Likelihood(width[a], width[b]) for a, b in self.pairs})
         self.predict = nn.ModuleDict(
             {m: nn.Linear(model.widths["fused"], w) for m, w in width.items()}
@@ -114,14 +113,14 @@ class MutualInformation(nn.Module):
 
     def _vectors(self, out: Output) -> dict[str, Tensor]:
         parts = out.aux["utterances"].split(self.widths, 1)
-        return dict(zip(self.order, parts, strict=True))
+        return dict(zip(self.modalities, parts, strict=True))
 
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
         assert out.fused is not None
         h, z_BD = self._vectors(out), out.fused.z_BCD[:, 0]
-        present = dict(zip(self.order, out.aux["present"].unbind(1), strict=True))
+        present = dict(zip(self.modalities, out.aux["present"].unbind(1), strict=True))
         zero = z_BD.sum() * 0
         likelihood, bound, contrasts = [zero], [zero], [zero]
         for a, b in self.pairs:
@@ -137,7 +136,7 @@ class MutualInformation(nn.Module):
             entropy = mixture_entropy(rows_ND, torch.cat((label_B, self.kept_label_R)))
             if entropy is not None:
                 bound.append(-entropy)
-        for m in self.order:
+        for m in self.modalities:
             if present[m].any():
                 rows = present[m]
                 contrasts.append(contrast(h[m][rows], self.predict[m](z_BD[rows])))

@@ -27,7 +27,7 @@ from merbench.api import (
     masked_mean,
 )
 from merbench_baselines.attention import EncoderLayers
-from merbench_baselines.fields import Dropout
+from merbench_baselines.fields import Dropout, Layers
 from merbench_baselines.language_model.inside import check_inside
 
 
@@ -80,7 +80,7 @@ class CENET(nn.Module):
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128, 256))] = 64
         """Of the small transformer, as are layers and heads."""
-        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        layers: Layers = 2
         after: Annotated[int, Field(ge=0)] = 1
         """So many layers before the enhancement."""
         heads: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 4))] = 4

@@ -27,6 +27,7 @@ from merbench_baselines.layers import hidden_layer
 from merbench_baselines.memory.lstm_memories import (
     GatedMemory,
     MemoryConfig,
+    MemoryDropout,
     SystemOfLSTMs,
     with_previous,
 )
@@ -102,9 +103,9 @@ class GraphMFN(nn.Module):
         memory: Annotated[int, Field(ge=1), Tune(64, 512, log=True)] = 300
         update_hidden: Width = 32
         retain_hidden: Width = 128
-        retain_dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)] = 0.5
+        retain_dropout: MemoryDropout = 0.5
         write_hidden: Width = 64
-        write_dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)] = 0.5
+        write_dropout: MemoryDropout = 0.5
         node: Annotated[int, Field(ge=1), Tune(32, 256, log=True)] = 64
         """Width of the nodes of several modalities and of the output."""
         graph_hidden: Width = 100

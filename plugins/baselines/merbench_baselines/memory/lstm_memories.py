@@ -13,10 +13,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Config, Modality, Tune
-from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.fields import AudioWidth, Dropout, Width
 from merbench_baselines.layers import hidden_layer
 
-AudioWidth = Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")]
+MemoryDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)]
 VideoWidth = Annotated[int, Field(ge=1), Tune(8, 256, log=True, modality="video")]
 
 
@@ -34,7 +34,7 @@ class MemoryConfig(Config):
     update_dropout: Dropout = 0.0
     retain_hidden: Width = 256
     """Width of the hidden layer of the gate on what the memory keeps."""
-    retain_dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)] = 0.7
+    retain_dropout: MemoryDropout = 0.7
     write_hidden: Width = 32
     """Width of the hidden layer of the gate on what is written to the memory."""
     write_dropout: Dropout = 0.5

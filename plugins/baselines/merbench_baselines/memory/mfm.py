@@ -28,9 +28,9 @@ from merbench.api import (
     present_modalities,
 )
 from merbench_baselines.align import aligned
-from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.fields import AudioWidth, Dropout, Width, by_modality
 from merbench_baselines.layers import LastState, hidden_layer
-from merbench_baselines.memory.lstm_memories import AudioWidth, VideoWidth
+from merbench_baselines.memory.lstm_memories import MemoryDropout, VideoWidth
 from merbench_baselines.memory.mfn import MFN
 
 AudioDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7, modality="audio")]
@@ -77,9 +77,9 @@ class MFM(nn.Module):
         hidden_text: Width = 128
         hidden_video: VideoWidth = 128
         memory: Annotated[int, Field(ge=1), Tune(32, 512, log=True)] = 64
-        attention_dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)] = 0.7
+        attention_dropout: MemoryDropout = 0.7
         retain_hidden: Width = 32
-        retain_dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)] = 0.0
+        retain_dropout: MemoryDropout = 0.0
         write_hidden: Width = 64
         latent: Width = 80
         """Of Z_y."""
@@ -100,7 +100,7 @@ class MFM(nn.Module):
         factor_video: VideoWidth = 64
         """Width of the video's own factor F_m."""
         factor_dropout: Dropout = 0.5
-        factor_dropout_text: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)] = 0.5
+        factor_dropout_text: MemoryDropout = 0.5
         factor_dropout_audio: AudioDropout = 0.7
         factor_dropout_video: VideoDropout = 0.5
         private: bool = True
@@ -119,15 +119,13 @@ class MFM(nn.Module):
         self.latent = nn.Linear(self.mfn.width, config.latent)
         self.factor = factor(config.latent, config.factor, config.factor_dropout)
         with_private_factor: list[Modality] = list(widths) if config.private else []
-        latent: dict[str, int] = {m: getattr(config, f"latent_{m}") for m in with_private_factor}
-        narrow: dict[str, int] = {m: getattr(config, f"factor_{m}") for m in with_private_factor}
+        latent: dict[str, int] = by_modality(config, "latent", with_private_factor)
+        narrow: dict[str, int] = by_modality(config, "factor", with_private_factor)
+        dropout = by_modality(config, "factor_dropout", with_private_factor)
         self.read = nn.ModuleDict({m: LastState(widths[m], latent[m]) for m in with_private_factor})
         self.latents = nn.ModuleDict({m: nn.Linear(w, w) for m, w in latent.items()})
         self.factors = nn.ModuleDict(
-            {
-                m: factor(w, narrow[m], getattr(config, f"factor_dropout_{m}"))
-                for m, w in latent.items()
-            }
+            {m: factor(w, narrow[m], dropout[m]) for m, w in latent.items()}
         )
         self.decode = nn.ModuleDict(
             {m: Decoder(config.factor + narrow.get(m, 0), w) for m, w in widths.items()}
@@ -199,8 +197,7 @@ class MFMLoss(nn.Module):
         prefix = "latent."
         latents = {n: w for n, w in model.widths.items() if n.startswith(prefix)}
         self.latents = {name.removeprefix(prefix): w for name, w in latents.items()}
-        modalities = [m for m in ("text", "audio", "video") if m in context.streams]
-        self.weights = {m: float(getattr(config, m)) for m in modalities}
+        self.weights = {m: float(getattr(config, m)) for m in context.streams}
 
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import (
-    MODALITIES,
     Config,
     Context,
     Fused,
@@ -72,7 +71,7 @@ class MCTN(nn.Module):
                 f"mctn: fusion.source {config.source} is not here; choose of {', '.join(widths)}"
             )
         self.inputs, self.source, self.width = widths, config.source, config.read
-        self.targets: list[Modality] = [m for m in MODALITIES if m in widths and m != self.source]
+        self.targets: list[Modality] = [m for m in widths if m != self.source]
         self.project = nn.Linear(widths[self.source], config.width)
         self.first = Encoder(config.width, config.hidden)
         if len(self.targets) > 1:

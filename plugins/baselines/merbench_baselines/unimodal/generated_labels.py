@@ -24,7 +24,7 @@ from merbench.api import (
     Tune,
     known_rows,
 )
-from merbench_baselines.fields import Width
+from merbench_baselines.fields import AudioWidth, VideoWidth, Width
 
 EPSILON = 1e-8
 
@@ -94,9 +94,9 @@ class UnimodalLabels(nn.Module):
         weight: Annotated[float, Field(gt=0), Tune(0.1, 2.0, log=True)] = 1.0
         hidden_text: Width = 32
         """Width of F*_m of text."""
-        hidden_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 16
+        hidden_audio: AudioWidth = 16
         """Width of F*_m of audio."""
-        hidden_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 32
+        hidden_video: VideoWidth = 32
         """Width of F*_m of video."""
         dropout_text: Annotated[float, Field(ge=0, lt=1)] = 0.1
         dropout_audio: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -119,7 +119,7 @@ class UnimodalLabels(nn.Module):
         assert context.space.anchors is not None
         self.config = config
         self.range = context.space.anchors[0], context.space.anchors[-1]
-        self.order = [m for m in MODALITIES if m in context.streams]
+        self.modalities = list(context.streams)
         self.tasks = nn.ModuleDict(
             {
                 m: UnimodalTask(
@@ -127,13 +127,13 @@ class UnimodalLabels(nn.Module):
                     getattr(config, f"hidden_{m}"),
                     getattr(config, f"dropout_{m}"),
                 )
-                for m in self.order
+                for m in self.modalities
                 if m in config.tasks
             }
         )
-        self.register_buffer("label_MN", torch.zeros(len(self.order), context.n_train))
+        self.register_buffer("label_MN", torch.zeros(len(self.modalities), context.n_train))
         self.register_buffer("target_N", torch.zeros(context.n_train))
-        self.widths = [model.widths[f"utterance.{m}"] for m in self.order]
+        self.widths = [model.widths[f"utterance.{m}"] for m in self.modalities]
         self.centres = nn.ModuleDict({"fused": Centres(context.n_train, model.widths["fused"])})
         for m, task in self.tasks.items():
             self.centres[m] = Centres(context.n_train, task.score[0].in_features)
@@ -153,7 +153,7 @@ class UnimodalLabels(nn.Module):
         terms = {}
         self.features = {}
         for index, (m, utterance_BD) in enumerate(
-            zip(self.order, self._utterances(out), strict=True)
+            zip(self.modalities, self._utterances(out), strict=True)
         ):
             if m not in self.tasks:
                 continue
@@ -178,7 +178,7 @@ class UnimodalLabels(nn.Module):
             alpha_fused_B = self.centres["fused"].relative_distance(
                 fused_BD, self.target_N, squared
             )
-        for index, m in enumerate(self.order):
+        for index, m in enumerate(self.modalities):
             if m not in self.features:
                 continue
             centres, present_B = self.centres[m], out.aux["present"][:, index]

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from merbench.api import Config, Context, Modality, Tune
-from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.fields import Dropout, VideoWidth, Width
 from merbench_baselines.utterance_vectors import (
     LSTMReader,
     StateReader,
@@ -18,7 +18,6 @@ from merbench_baselines.utterance_vectors import (
 )
 
 AudioWidth = Annotated[int, Field(ge=1), Tune(8, 64, log=True, modality="audio")]
-VideoWidth = Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")]
 
 
 class SelfMM(UtteranceFusion):

@@ -27,11 +27,21 @@ from merbench.api import (
     present_modalities,
     require_heads,
 )
-from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import convolved
+from merbench_baselines.fields import (
+    AudioDropout,
+    AudioKernel,
+    Dropout,
+    Heads,
+    Kernel,
+    Layers,
+    VideoDropout,
+    VideoKernel,
+    VideoWidth,
+    Width,
+    by_modality,
+)
+from merbench_baselines.layers import convolutions, convolved
 from merbench_baselines.transformer import Transformer
-
-Kernel = Tune(choices=(1, 3, 5))
 
 
 class TETFN(nn.Module):
@@ -46,29 +56,25 @@ class TETFN(nn.Module):
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(30, 50, 60))] = 50
         """Of x."""
-        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 5
-        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        heads: Heads = 5
+        layers: Layers = 2
         enhanced: bool = True
         """Audio and video attend to each other as enhanced by the text; False: as they are."""
         lstm_audio: Annotated[int, Field(ge=1), Tune(8, 64, log=True, modality="audio")] = 16
         """Width of the LSTM that reads audio."""
-        lstm_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 64
+        lstm_video: VideoWidth = 64
         """Width of the LSTM that reads video."""
-        kernel_text: Annotated[int, Field(ge=1), Kernel] = 1
-        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="audio")] = 1
-        kernel_video: Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="video")] = 3
+        kernel_text: Kernel = 1
+        kernel_audio: AudioKernel = 1
+        kernel_video: VideoKernel = 3
         fused: Width = 64
         """Width of z."""
         attn_dropout_text: Dropout = 0.1
         """Share of source steps zeroed in training, in attention to text and in the self-attention
         that follows for every modality.
         """
-        attn_dropout_audio: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
-        ] = 0.0
-        attn_dropout_video: Annotated[
-            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
-        ] = 0.1
+        attn_dropout_audio: AudioDropout = 0.0
+        attn_dropout_video: VideoDropout = 0.1
         embed_dropout: Dropout = 0.0
         relu_dropout: Dropout = 0.0
         res_dropout: Dropout = 0.1
@@ -85,19 +91,12 @@ class TETFN(nn.Module):
         d = config.width
         require_heads("fusion", d, config.heads)
         self.inputs, self.enhance_others = widths, config.enhanced
-        lstms = {m: getattr(config, f"lstm_{m}") for m in widths if m != "text"}
+        hidden = by_modality(config, "lstm", [m for m in widths if m != "text"])
         self.lstm = nn.ModuleDict(
-            {m: nn.LSTM(widths[m], hidden, batch_first=True) for m, hidden in lstms.items()}
+            {m: nn.LSTM(widths[m], h, batch_first=True) for m, h in hidden.items()}
         )
-        self.convolve = nn.ModuleDict(
-            {
-                m: nn.Conv1d(
-                    lstms.get(m, w), d, getattr(config, f"kernel_{m}"), padding="same", bias=False
-                )
-                for m, w in widths.items()
-            }
-        )
-        attn = {m: getattr(config, f"attn_dropout_{m}") for m in widths}
+        self.convolve = convolutions({**widths, **hidden}, d, by_modality(config, "kernel", widths))
+        attn = by_modality(config, "attn_dropout", widths)
         self.sources: dict[Modality, list[Modality]] = {
             m: [o for o in widths if o != m] for m in widths
         }
