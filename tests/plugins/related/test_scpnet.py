@@ -90,6 +90,18 @@ def test_label_vectors_are_the_residual_graph_network():
     assert torch.allclose(plain().emb_CD, plain.project(plain.base_CD * 12**0.5))
 
 
+def test_the_control_on_the_identity_graph_is_the_same_network(catalog):
+    ablations = {a.name: a.settings for a in catalog.recipe("scpnet").ablations}
+    settings = ablations["identity-graph"]
+    config = {name.removeprefix("label_encoder."): value for name, value in settings.items()}
+    full, control = label_encoder(), label_encoder(**config)
+    shapes = [{n: p.shape for n, p in e.named_parameters()} for e in (full, control)]
+    assert shapes[0] == shapes[1]
+    queries = control()
+    assert torch.equal(queries.graph_CC, torch.eye(6))
+    assert torch.equal(queries.extras["calibration"], torch.eye(6))
+
+
 def test_where_the_prior_comes_from():
     score = label_encoder("score")()
     near = np.exp(-np.abs(np.subtract.outer(np.arange(-3.0, 4), np.arange(-3.0, 4))))

@@ -8,8 +8,13 @@ from merbench_related.declare import FEATURES, PAIRS, SINGLES, part, published_t
 ABLATIONS = (
     Ablation(
         name="no-graph",
-        summary="the same network, no label knows its neighbours",
+        summary="label vectors as the words are, and predictions are not calibrated",
         settings={"label_encoder.propagate": False, "objective.prior-ssl.distillation": 0.0},
+    ),
+    Ablation(
+        name="identity-graph",
+        summary="control: the same network, in which each label is by itself",
+        settings={"label_encoder.share": 0.0},
     ),
     Ablation(
         name="no-propagation",
@@ -28,7 +33,7 @@ ABLATIONS = (
     ),
     Ablation(
         name="supervised",
-        summary="known labels alone, no views",
+        summary="without the terms of the two views",
         settings={"objective": "splc"},
     ),
     Ablation(
