@@ -276,9 +276,8 @@ def _dmd() -> Recipe:
         ),
         search=NO_DECAY,
         ablations=(
-            *_without(
-                "dmd", "reconstruction", "triplet", "orthogonality", "homogeneous", "heterogeneous"
-            ),
+            *_without("dmd", "reconstruction", "specific", "triplet", "orthogonality"),
+            *_without("dmd", "homogeneous", "heterogeneous"),
             Ablation(
                 name="no-crossmodal-attention",
                 summary="private steps attend to their own modality",
