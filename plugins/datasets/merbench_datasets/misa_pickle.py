@@ -15,7 +15,7 @@ import numpy as np
 from merbench.api import PICKLES, Array, DataError, Modality, Sink, Source, as_text, unpickle
 from merbench_datasets.common_tasks_and_streams import write_tasks
 from merbench_datasets.form_settings import Numbered
-from merbench_datasets.pickle_splits import MODES, split_id, splits_of
+from merbench_datasets.pickle_splits import mode_of, split_id, splits_of
 from merbench_datasets.pickle_values import row_of_numbers
 from merbench_datasets.sdk_label_rows import read_label_rows
 from merbench_datasets.unread_content import note_unread_files, note_unread_names
@@ -48,7 +48,7 @@ class MisaPickle(Numbered):
             return "" if len(files) == 3 else "the folder has no train, dev and test pickle"
         if source.pickle is None:
             return "it is no pickle file"
-        lists = splits_of(source.pickle, list)
+        lists = splits_of(source, list)
         if not lists:
             return "it has no splits that are lists"
         return (
@@ -68,7 +68,8 @@ class MisaPickle(Numbered):
         if files:
             note_unread_files(sink, source.path, {path.name for path in files.values()})
         else:
-            note_unread_names(sink, source.path.name, source.pickle, {*MODES})
+            others = [key for key in source.pickle if not (isinstance(key, str) and mode_of(key))]
+            note_unread_names(sink, source.path.name, others, set())
         names = [split_id(row.segment, self.config.first) for row in rows]
         labels = read_label_rows(sink, np.stack([row.label_C for row in rows]), self.config)
         columns = {
@@ -82,7 +83,7 @@ class MisaPickle(Numbered):
         ids = ["_".join(name) for name in names]
         for index, (stream, modality) in _FEATURES.items():
             width = _width(source.path, rows, index)
-            read = _reader(rows, index)
+            read = _reader(source.path, rows, index)
             note = "MISA's pickle, normalised within each segment"
             sink.features(stream, modality, width, ids, read, note=note)
         offered = [stream for stream, _ in _FEATURES.values()]
@@ -110,7 +111,7 @@ def _splits(source: Source, files: Mapping[str, Path]) -> dict[str, Any]:
     if files:
         splits = {mode: unpickle(path) for mode, path in files.items()}
     else:
-        splits = splits_of(source.pickle, list)
+        splits = splits_of(source, list)
     if lacks := {"train", "valid", "test"} - splits.keys():
         raise DataError(f"{source.path} has no split {min(lacks)!r}; give all three")
     return splits
@@ -159,9 +160,9 @@ def _width(path: Path, rows: Sequence[_Row], index: int) -> int:
 def _files(folder: Path) -> dict[str, Path]:
     """``mode -> file`` of train.pkl, dev.pkl and test.pkl."""
     return {
-        MODES[p.stem]: p
+        mode_of(p.stem): p
         for p in sorted(folder.iterdir())
-        if p.is_file() and p.stem in MODES and p.suffix in PICKLES
+        if p.is_file() and mode_of(p.stem) and p.suffix in PICKLES
     }
 
 
@@ -210,9 +211,14 @@ def _unread(rows: list[_Row], words_of_row: list[list[str]]) -> list[str]:
     return sentences
 
 
-def _reader(rows: list[_Row], index: int) -> Callable[[int], np.ndarray | None]:
+def _reader(path: Path, rows: list[_Row], index: int) -> Callable[[int], np.ndarray | None]:
     def read(row: int) -> np.ndarray | None:
-        values_LD: np.ndarray = rows[row].parts[index].read()
-        return values_LD if values_LD.ndim == 2 and len(values_LD) else None
+        values: np.ndarray = rows[row].parts[index].read()
+        if values.size and values.ndim != 2:
+            raise DataError(
+                f"{path}, {rows[row].segment}: its {_FEATURES[index][1]} has the shape "
+                f"{list(values.shape)}, and not [steps, width]; fix the source"
+            )
+        return values if values.size else None
 
     return read

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import Array, DataError, Sink, Source, count_of
+from merbench.api import Array, DataError, Sink, Source, are, count_of
 from merbench_datasets.common_tasks_and_streams import (
     FIELDS,
     UNIMODAL,
@@ -21,8 +21,14 @@ from merbench_datasets.common_tasks_and_streams import (
 )
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
-from merbench_datasets.pickle_splits import lacks, note_unread, split_id, three_splits
-from merbench_datasets.pickle_values import block, last_step, numbers, texts
+from merbench_datasets.pickle_splits import (
+    in_all_splits,
+    lacks,
+    note_unread,
+    split_id,
+    three_splits,
+)
+from merbench_datasets.pickle_values import block, last_step, one_number, texts
 
 PUBLISHED = {
     "78e0f8b5ef8ff71558e7307848fc1fa929ecb078203f565ab22b9daab2e02524": "MOSI, unaligned",
@@ -48,9 +54,10 @@ class MmsaPickle(Labelled):
     vision.
 
     Padding is not kept. A row of text is as long as the attention mask in ``text_bert`` says; audio
-    and vision as long as their lengths say, and without lengths up to the last step that is not all
-    zero. In an aligned file (no lengths, one number of steps) the three share the longest of their
-    lengths, so that step k stays step k. A row that is all zero has no such modality.
+    and vision as long as their lengths say, and without lengths, or where one is no number of the
+    block's steps, up to the last step that is not all zero. In an aligned file (no lengths, one
+    number of steps) the three share the longest of their lengths, so that step k stays step k. A
+    row that is all zero has no such modality.
 
     Of CH-SIMS v2's ``train_mix`` the rows without a label are taken over, for a protocol of their
     own, ``semi``: the standard one and these to train on.
@@ -73,12 +80,18 @@ class MmsaPickle(Labelled):
         )
         parts = _parts(source, splits)
         note_unread(sink, source, (*READ, "mask"), (MIXED,))
-        fields = [name for name in FIELDS if all(name in part.blocks for part in parts)]
+        fields = in_all_splits(sink, FIELDS, [part.blocks for part in parts])
         if not fields:
             raise DataError(
                 f"{source.path} has no text, audio or vision in all of its splits; "
                 "give MMSA's file of features"
             )
+        for field in fields:
+            if misfits := sum(part.misfits.get(field, 0) for part in parts):
+                sink.note(
+                    f"{field}_lengths of {count_of(misfits, 'row')} {are(misfits)} no number of "
+                    "the steps that are there: read up to the last step that is not all zero"
+                )
         sink.expect(sum(4 * int(np.prod(part.blocks[f].shape)) for part in parts for f in fields))
         columns = _columns(parts)
         task = self._add_labels(sink, parts, columns)
@@ -173,7 +186,7 @@ def _unlabelled(name: str, fields: dict[str, Any], labelled: set[str]) -> _Split
         if field not in fields:
             raise DataError(f"{name} has no {field}; give CH-SIMS v2's own file")
     split = _Split(name, MIXED, fields)
-    known_N = numbers(fields["mask"], len(split.names), f"{name}: mask")[:, 0] == 1
+    known_N = one_number(fields, "mask", len(split.names), name) == 1
     split.rows = [
         row for row, name in enumerate(split.names) if not known_N[row] and name not in labelled
     ]
@@ -181,7 +194,9 @@ def _unlabelled(name: str, fields: dict[str, Any], labelled: set[str]) -> _Split
 
 
 class _Split:
-    """One split; ``origin`` names it in errors. ``rows``: which of its rows are taken over."""
+    """One split; ``origin`` names it in errors. ``rows``: which of its rows are taken over.
+    ``given``: field -> length of each row, -1 where it is none; ``misfits``: how many are none.
+    """
 
     def __init__(self, origin: str, mode: str, fields: dict[str, Any]) -> None:
         self.origin, self.mode, self.fields = origin, mode, fields
@@ -191,11 +206,11 @@ class _Split:
         self.blocks: dict[str, Array] = {
             f: block(fields[f], n, f"{origin}: {f}") for f in FIELDS if f in fields
         }
-        self.given = {
-            f: numbers(fields[f"{f}_lengths"], n, f"{origin}: {f}_lengths")[:, 0].astype(np.int64)
-            for f in FIELDS
-            if f"{f}_lengths" in fields
-        }
+        self.given: dict[str, np.ndarray] = {}
+        self.misfits: dict[str, int] = {}
+        for field in FIELDS:
+            if f"{field}_lengths" in fields:
+                self._take_lengths(field, one_number(fields, f"{field}_lengths", n, origin))
         bert = fields.get("text_bert")
         if (
             "text" in self.blocks
@@ -208,6 +223,12 @@ class _Split:
             and len({b.shape[1] for b in self.blocks.values()}) == 1
         )
 
+    def _take_lengths(self, field: str, length_N: np.ndarray) -> None:
+        steps = self.blocks[field].shape[1] if field in self.blocks else np.inf
+        fits_N = (length_N >= 0) & (length_N <= steps)
+        self.given[field] = np.where(fits_N, length_N, -1).astype(np.int64)
+        self.misfits[field] = int((~fits_N).sum())
+
     @property
     def ids(self) -> list[str]:
         return [self.names[row] for row in self.rows]
@@ -215,10 +236,9 @@ class _Split:
     def labels_of(self, column: str) -> np.ndarray:
         """[rows] of ``label``, or of one modality alone; NaN where the split has none."""
         field = column.replace("label", "regression_labels")
-        n = len(self.names)
         if field not in self.fields or self.mode == MIXED:
             return np.full(len(self.rows), np.nan)
-        return numbers(self.fields[field], n, f"{self.origin}: {field}")[:, 0]
+        return one_number(self.fields, field, len(self.names), self.origin)
 
     def columns(self) -> dict[str, list[str]]:
         n, fields = len(self.names), self.fields
@@ -252,6 +272,6 @@ class _Split:
         return steps[: self._length(field, row, steps)]
 
     def _length(self, field: str, row: int, steps: np.ndarray | None = None) -> int:
-        if field in self.given:
-            return int(np.clip(self.given[field][row], 0, self.blocks[field].shape[1]))
+        if field in self.given and self.given[field][row] >= 0:
+            return int(self.given[field][row])
         return last_step(np.asarray(self.blocks[field][row]) if steps is None else steps)

@@ -11,7 +11,13 @@ import numpy as np
 from merbench.api import Array, DataError, Sink, Source
 from merbench_datasets.common_tasks_and_streams import FIELDS, write_streams, write_tasks
 from merbench_datasets.form_settings import Numbered
-from merbench_datasets.pickle_splits import lacks, note_unread, split_id, three_splits
+from merbench_datasets.pickle_splits import (
+    in_all_splits,
+    lacks,
+    note_unread,
+    split_id,
+    three_splits,
+)
 from merbench_datasets.pickle_values import block, first_step, last_step, numbers, texts
 from merbench_datasets.sdk_label_rows import read_label_rows
 
@@ -34,7 +40,7 @@ class MultPickle(Numbered):
         splits = three_splits(source, dict)
         sink.source(source.path)
         note_unread(sink, source, ("id", "labels", *FIELDS))
-        fields = [name for name in FIELDS if all(name in split for split in splits.values())]
+        fields = in_all_splits(sink, FIELDS, list(splits.values()))
         parts = [
             _split(f"{source.path}, split {mode}", mode, split, fields, self.config.first)
             for mode, split in splits.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from merbench.api import DataError, Sink, Source
@@ -21,22 +21,26 @@ def mode_of(cell: str) -> str:
     return MODES.get(cell.strip().lower(), "")
 
 
-def splits_of(content: Any, inner: type) -> dict[str, Any]:
-    """``mode -> split`` of a pickle that holds its splits by name; empty where it does not."""
-    if not isinstance(content, dict):
-        return {}
-    return {
-        MODES[key]: value
-        for key, value in content.items()
-        if isinstance(key, str) and key in MODES and isinstance(value, inner)
-    }
+def splits_of(source: Source, inner: type) -> dict[str, Any]:
+    """``mode -> split`` of a pickle that holds its splits by name; empty where it does not.
+    DataError where two of its splits are of one mode.
+    """
+    content, names_by_mode = source.pickle, dict[str, str]()
+    for key, value in content.items() if isinstance(content, dict) else ():
+        mode = mode_of(key) if isinstance(key, str) and isinstance(value, inner) else ""
+        if mode and names_by_mode.setdefault(mode, key) != key:
+            raise DataError(
+                f"{source.path}: its splits {names_by_mode[mode]!r} and {key!r} are both of {mode} "
+                "rows; leave one of them"
+            )
+    return {mode: content[key] for mode, key in names_by_mode.items()}
 
 
 def lacks(source: Source, *keys: str) -> str:
     """Why a source is no pickle whose splits are mappings with these keys; empty where it is."""
     if source.pickle is None:
         return "it is no pickle file"
-    splits = splits_of(source.pickle, dict)
+    splits = splits_of(source, dict)
     if not splits:
         return "it has no splits"
     return next(
@@ -51,10 +55,19 @@ def lacks(source: Source, *keys: str) -> str:
 
 def three_splits(source: Source, inner: type) -> dict[str, Any]:
     """train, valid and test; DataError where one is not there."""
-    splits = splits_of(source.pickle, inner)
+    splits = splits_of(source, inner)
     if missing := {"train", "valid", "test"} - splits.keys():
         raise DataError(f"{source.path} has no split {min(missing)!r}; give the whole file")
     return splits
+
+
+def in_all_splits(sink: Sink, fields: Iterable[str], splits: Sequence[Container[str]]) -> list[str]:
+    """Those of ``fields`` that every split has. The sink is notified of those that some have."""
+    names = list(fields)
+    partial = [name for name in names if 0 < sum(name in split for split in splits) < len(splits)]
+    if partial:
+        sink.note(f"not taken over, since not every split has it: {', '.join(partial)}")
+    return [name for name in names if all(name in split for split in splits)]
 
 
 def note_unread(
@@ -63,10 +76,14 @@ def note_unread(
     """Name what a pickle of splits holds and is not taken over: ``fields`` are read of each split,
     ``beside`` are read beside the splits.
     """
-    splits = splits_of(source.pickle, dict)
+    splits = splits_of(source, dict)
     names = sorted({str(field) for split in splits.values() for field in split})
     unread = [field for field in names if field not in fields]
-    unread += [str(key) for key in source.pickle if key not in MODES and key not in beside]
+    unread += [
+        str(key)
+        for key in source.pickle
+        if not (isinstance(key, str) and mode_of(key)) and key not in beside
+    ]
     if unread:
         sink.note(f"not taken over: {', '.join(unread)}")
 

@@ -4,6 +4,7 @@ its name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,18 @@ def numbers(value: Any, rows: int, name: str) -> np.ndarray:
             f"{name} has the shape {list(values.shape)}, and there are {rows} rows; fix the source"
         )
     return values.reshape(rows, columns)
+
+
+def one_number(fields: Mapping[str, Any], field: str, rows: int, origin: str) -> np.ndarray:
+    """[rows] float64 of a field with one number a row."""
+    values_NC = numbers(fields[field], rows, f"{origin}: {field}")
+    if values_NC.shape[1] > 1:
+        raise DataError(
+            f"{origin}: {field} has {values_NC.shape[1]} numbers a row, and one belongs there; "
+            "leave that one"
+        )
+    values_N: np.ndarray = values_NC[:, 0]
+    return values_N
 
 
 def row_of_numbers(value: Any, name: str) -> np.ndarray:

@@ -130,6 +130,16 @@ def test_misa_pickles(add_data, tmp_path, one_file):
         assert [corpus.streams["text.words"].vocab[w] for w in words[row_id]] == spoken
 
 
+def test_a_row_of_misas_that_is_no_block_is_not_taken_for_a_missing_one(add_data, tmp_path):
+    path, _ = misa(tmp_path, one_file=True)
+    splits = pickle.loads(path.read_bytes())
+    parts, label, name = splits["train"][0]
+    splits["train"][0] = ((parts[0], parts[1][0], *parts[2:]), label, name)
+    path.write_bytes(pickle.dumps(splits))
+    done = add_data("mosi", path, check=False)
+    assert done.returncode == 2 and "its video has the shape [47]" in done.stderr
+
+
 @pytest.mark.parametrize("as_array", [False, True])
 def test_mag_bert_pickles_have_their_words_in_front(add_data, tmp_path, as_array):
     texts = [["so", "good"], ["no"], ["a", "fine", "film"]]

@@ -127,6 +127,8 @@ def test_a_published_file_is_told(add_data, tmp_path, monkeypatch):
         (lambda f: f["valid"].update(raw_text=["x"]) or f, "raw_text"),
         (lambda f: f["valid"].update(id=[1, 2]) or f, "id"),
         (lambda f: f["valid"].update(audio=[[1]]) or f, "valid: audio"),
+        (lambda f: f["valid"].update(regression_labels=np.zeros((2, 7))) or f, "7 numbers a row"),
+        (lambda f: f | {"dev": f["train"]}, "'valid' and 'dev' are both of valid rows"),
         (
             lambda f: f["valid"].update(extra=argparse.ArgumentParser) or f,
             "argparse.ArgumentParser",
@@ -153,3 +155,36 @@ def test_rows_that_cannot_be_taken_are_refused_by_name(add_data, tmp_path):
     origin = add_data("mosi", tmp_path / "x.pkl")
     assert (origin["rows"], origin["taken"], list(origin["refused"])) == (10, 9, ["trainvid_1"])
     assert "1 row has no finite label: left empty" in origin["notes"]
+
+
+@pytest.mark.parametrize("length", [99, -1, np.nan])
+def test_lengths_that_no_block_has_are_reported_once_and_not_believed(add_data, tmp_path, length):
+    def change(content):
+        content["train"]["audio_lengths"][1] = length
+        content["test"]["audio_lengths"][0] = length
+        return content
+
+    truth = mmsa(tmp_path / "x.pkl", aligned=False, change=change)
+    notes = add_data("mosi", tmp_path / "x.pkl")["notes"]
+    (note,) = [note for note in notes if "lengths" in note]
+    assert note.startswith("audio_lengths of 2 rows are no number of the steps that are there")
+    rows = rows_of(home(tmp_path), "audio.unaligned")
+    np.testing.assert_array_equal(rows["trainvid_2"], truth["train", "audio"][1, :1])
+    np.testing.assert_array_equal(rows["testvid_1"], truth["test", "audio"][0, :1])
+
+
+def test_a_modality_that_one_split_lacks_is_named(add_data, tmp_path):
+    def change(content):
+        del content["test"]["audio"]
+        return content
+
+    mmsa(tmp_path / "x.pkl", change=change)
+    report = add_data("mosi", tmp_path / "x.pkl")
+    assert "audio.aligned" not in report["streams"]
+    assert "not taken over, since not every split has it: audio" in report["notes"]
+
+
+def test_names_of_splits_may_be_in_capitals(add_data, tmp_path):
+    mmsa(tmp_path / "x.pkl", change=lambda f: {name.capitalize(): f[name] for name in f})
+    report = add_data("mosi", tmp_path / "x.pkl")
+    assert report["taken"] == 10 and not any("not taken over" in n for n in report["notes"])
