@@ -11,13 +11,16 @@ from merbench.report.scores.rows.pooled_seeds import Scored
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Record
 from merbench.results.spec import series
+from merbench.results.store.corrections import REPLACED
 
 Seeds = Mapping[int, Scored]
 
 
 def members(chosen: Sequence[Record], records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Model and first run id -> every finished run of the spec of each ``chosen`` run. RequestError
-    for two runs of one spec, or of other label spaces."""
+    """Model and first run id -> every finished run of the spec of each ``chosen`` run, by the same
+    source; not those that were made again since. RequestError for two runs of one spec, or of other
+    label spaces.
+    """
     records_by_name: dict[str, list[Record]] = {}
     name_by_spec: dict[str, str] = {}
     for choice in chosen:
@@ -37,10 +40,17 @@ def members(chosen: Sequence[Record], records: Sequence[Record]) -> dict[str, li
                 "only runs of one task can be averaged"
             )
         name_by_spec[spec] = name
-        records_by_name[name] = [
-            r for r in records if r.status == "done" and series(r.spec, r.contents) == spec
-        ]
+        records_by_name[name] = [r for r in records if _is_of_row(r, choice, spec)]
     return records_by_name
+
+
+def _is_of_row(record: Record, choice: Record, spec: str) -> bool:
+    return (
+        record.status == "done"
+        and REPLACED not in record.run_id
+        and record.source_digest == choice.source_digest
+        and series(record.spec, record.contents) == spec
+    )
 
 
 def seed_by_seed(members: Mapping[str, Seeds]) -> dict[int, Scored]:

@@ -92,6 +92,14 @@ def test_old_and_new_can_be_compared(page):
     assert side(board, source, old).seeds.keys() == side(board, source, "tfn").seeds.keys()
 
 
+def test_an_ensemble_takes_the_runs_of_now_and_not_those_they_replaced(corrected):
+    lines = api.ensemble(["tfn", "merclip"], store=corrected.root).lines
+    assert [len(line.scored) for line in lines] == [2, 2, 2, 1]
+    now = corrected.predictions(next(r.run_id for r in corrected.records() if r.seed == 0
+                                     and r.spec.model == "tfn"))  # fmt: skip
+    assert np.array_equal(lines[0].scored[0].rows.prediction, now.prediction)
+
+
 @pytest.fixture(scope="module")
 def built(page, tmp_path_factory):
     source, board, scores = page
