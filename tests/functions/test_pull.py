@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -146,6 +147,41 @@ def test_a_zip_writes_only_into_its_own_folder(built, tmp_path):
     with pytest.raises(DataError, match="leaves its folder"):
         take(path, Store(tmp_path / "mine"))
     assert not (tmp_path / "mine" / "runs").exists()
+
+
+def test_a_zip_whose_content_is_damaged_is_one_sentence(tmp_path):
+    packings = (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+    for packing in packings:
+        path = tmp_path / f"{packing}.zip"
+        with zipfile.ZipFile(path, "w", packing) as archive:
+            archive.writestr("one/rows.json", '{"": ["a", "b"]}' * 50)
+        content = bytearray(path.read_bytes())
+        begin = content.index(b"rows.json") + len(b"rows.json")
+        content[begin + 9 : begin + 15] = b"\xff" * 6
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"is no whole zip file|cannot be unpacked"):
+            take(path, Store(tmp_path / "mine"))
+
+
+def answering(listener, answer):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(10000)
+        connection.sendall(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"no such protocol\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"],
+)
+def test_an_address_that_does_not_speak_http_is_one_sentence(answer, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=answering, args=(listener, answer), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x.zip"
+        with pytest.raises(RunError, match="cannot be read"):
+            take(url, Store(tmp_path / "mine"))
+    with pytest.raises(RunError, match="cannot be read"):
+        take("http://127.0.0.1/my boards.zip", Store(tmp_path / "mine"))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.error
+import lzma
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -56,7 +57,7 @@ def _download(url: str, target: Path) -> None:
                 raise RunError(
                     f"{url} sent {size} of {promised} bytes; give the same command again"
                 )
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, HTTPException) as error:  # URLError is an OSError
         reason = getattr(error, "reason", None) or error
         raise RunError(f"{url} cannot be read ({reason})") from error
 
@@ -79,7 +80,7 @@ def _unpack(path: Path, folder: Path, source: str) -> None:
                         if size > LARGEST:
                             raise DataError(f"{source} unpacks to over {LARGEST // 10**9} GB")
                         file.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
         raise DataError(f"{source} is no whole zip file ({error})") from error
     # RuntimeError: zipfile's, of a file with a password or packed in a way that it does not know.
     except (OSError, ValueError, RuntimeError) as error:
