@@ -84,4 +84,7 @@ def to_yaml(value: Any, indent: str = "") -> str:
 def _inner(value: Any, indent: str) -> str:
     if isinstance(value, Mapping | list):
         return f"\n{to_yaml(value, indent)}"
-    return f" {json_printable(json.dumps(value, ensure_ascii=False))}\n"
+    text = json_printable(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, float) and "." not in text:
+        text = text.replace("e", ".0e")  # without a point 1e-05 is a text in YAML 1.1
+    return f" {text}\n"

@@ -198,6 +198,8 @@ def test_yaml_and_bibtex_keep_any_text():
     yaml = pytest.importorskip("yaml")
     value = {"a": [{"b": 'x: "y" # z\n', "c": None}, {"d": [1, 2.5, True]}], "e": "– ü"}
     assert yaml.safe_load(to_yaml(value)) == value
+    numbers = {"a": 1e-05, "b": -2e20, "c": 1.5e-07, "d": 0.25, "e": 3.0}
+    assert yaml.safe_load(to_yaml(numbers)) == numbers
     assert _escaped("50 % of a_b & {c}") == r"50 \% of a\_b \& \{c\}"
 
 
