@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 import merbench as api
-from merbench.api import DataError
+from merbench.api import DataError, RequestError
 from merbench.bench.own_labels import truth_of
 from merbench.cli.look.leaderboard.studies import left_out
 from merbench.cli.shared.session import Session
@@ -337,6 +337,15 @@ def test_what_was_printed_for_a_track_stays_on_its_board_until_it_is_printed_aga
     assert build() == first
     second = build("--extra", "extra.json", test=[{"name": "b"}])
     assert build() == second != first
+    both = merbench("leaderboard", "build", "--out", "boards", *("--extra", "extra.json") * 2)
+    assert both.returncode == 2 and "are both of generalise on one track" in both.stderr
+
+
+def test_a_store_without_a_whole_seed_has_no_board(tmp_path):
+    store = Store(tmp_path / "runs")
+    put(store, 0.5, spec("tfn", protocol="folds"), range(2), (0,), folds=2)
+    with pytest.raises(RequestError, match="continues what is unfinished"):
+        api.leaderboard(store.root)
 
 
 def test_brackets_in_names_are_shown_as_they_are(merbench, tmp_path):

@@ -54,11 +54,15 @@ def leaderboard(
     """
     from merbench.bench.score_cache import score_cache
     from merbench.report.scores.board.board_scores import score
+    from merbench.report.scores.missing_runs import no_run
 
     source, boards = _open(store, dataset, track)
     cache = score_cache(Path(store))
     scored = [(board, score(board, source, cache)) for board in boards]
-    return Leaderboard([(board, scores) for board, scores in scored if scores.rows])
+    with_rows = [(board, scores) for board, scores in scored if scores.rows]
+    if not with_rows:
+        raise RequestError(no_run(source.records(), store, dataset, track))
+    return Leaderboard(with_rows)
 
 
 @dataclass(frozen=True)

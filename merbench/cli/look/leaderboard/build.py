@@ -140,6 +140,13 @@ def _extras(paths: Sequence[Path], tracks: Sequence[Track]) -> list[dict[str, An
                 f"--extra {path} is of no track that is built here; "
                 "run the command that printed it again on the same data"
             )
+    for place, (kind, result) in enumerate(results):
+        for path, (earlier_kind, earlier) in zip(paths, results[:place], strict=False):
+            if (kind, result["track"]) == (earlier_kind, earlier["track"]):
+                raise RequestError(
+                    f"--extra {path} and {paths[place]} are both of {kind} on one track, which has "
+                    "one of them; give one, of all models that it is to show"
+                )
     return [
         {kind: result for kind, result in results if result["track"] == track_json}
         for track_json in tracks_json
