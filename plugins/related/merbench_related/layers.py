@@ -1,14 +1,29 @@
-"""What several of the systems share: masked attention, transformer layers, absent modalities."""
+"""What several of the systems share: masked attention, transformer layers, absent modalities and
+their order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from merbench.api import Modality, Steps, attendable, complete
+from merbench.api import Modality, RequestError, Steps, attendable, complete
+
+
+def in_order(order: Collection[Modality], modalities: Collection[Modality]) -> list[Modality]:
+    """A run's modalities as ``fusion.order`` has them. RequestError where it does not name each of
+    them once.
+    """
+    named = [m for m in order if m in modalities]
+    if sorted(named) != sorted(modalities):
+        raise RequestError(
+            f"fusion.order={', '.join(order)} must name each modality of this run once, "
+            f"and these are {', '.join(modalities)}; name them all"
+        )
+    return named
 
 
 def real(x_BLD: Tensor, mask_BL: Tensor) -> Steps:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import layer_norm, normalize
 
-from merbench.api import MODALITIES, Output, Progress, Steps
+from merbench.api import MODALITIES, Output, Progress, RequestError, Steps
 from merbench.testing import tiny
 from merbench_related.cmpc.comprehension import (
     Comprehension,
@@ -194,6 +194,12 @@ def cmpc(**config) -> CMPC:
     torch.manual_seed(0)
     widths = dict.fromkeys(MODALITIES, 6)
     return CMPC(CMPC.Config(**{"width": 8, "length": 6, **config}), tiny.context(), widths, None)
+
+
+@pytest.mark.parametrize("order", [("video", "text"), ("video", "audio", "text", "video")])
+def test_an_order_names_each_modality_once(order):
+    with pytest.raises(RequestError, match="once"):
+        cmpc(order=order)
 
 
 @pytest.mark.parametrize("exchange", ["step", "pooled"])

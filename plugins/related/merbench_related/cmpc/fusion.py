@@ -15,7 +15,6 @@ from merbench.api import (
     Fused,
     Modality,
     Queries,
-    RequestError,
     Steps,
     Tune,
     masked_mean,
@@ -33,7 +32,7 @@ from merbench_related.cmpc.comprehension import (
 )
 from merbench_related.cmpc.feature_exchange import GuidePool, Round, StreamLSTM
 from merbench_related.fields import Dropout
-from merbench_related.layers import complete_real, real
+from merbench_related.layers import complete_real, in_order, real
 from merbench_related.resampled_steps import resample
 
 
@@ -54,7 +53,8 @@ class ExchangeConfig(Config):
     aggregate: Annotated[Literal["lstm", "mean"], Tune(choices=("lstm", "mean"))] = "lstm"
     """Over the streams in ``order``: an LSTM, or their mean."""
     order: tuple[Modality, ...] = ("video", "audio", "text")
-    """Order of the modalities in the exchange and the aggregation; it must name all of the run's.
+    """Order of the modalities in the exchange and the aggregation; it must name each of the run's
+    once.
     """
     norm: Norm = "rms"
     """Length of all normalised vectors; ``unit`` is the authors'."""
@@ -70,12 +70,7 @@ class Exchange(nn.Module):
 
     def __init__(self, names: tuple[Modality, ...], config: ExchangeConfig) -> None:
         super().__init__()
-        if missing := [m for m in names if m not in config.order]:
-            raise RequestError(
-                f"fusion.order={', '.join(config.order)} leaves out {', '.join(missing)}; "
-                "name every modality of the run"
-            )
-        self.names = tuple(m for m in config.order if m in names)
+        self.names = tuple(in_order(config.order, names))
         self.step = config.exchange == "step"
         self.length = config.length
         self.rounds = nn.ModuleList(

@@ -27,7 +27,7 @@ from merbench.api import (
     require_heads,
 )
 from merbench_related.fields import Dropout, Heads, Width
-from merbench_related.layers import PostNormLayer, concatenate, real
+from merbench_related.layers import PostNormLayer, concatenate, in_order, real
 from merbench_related.resampled_steps import shorten, stretch
 
 # Without the wrapper that imports torch's compiler, which takes as long as importing torch.
@@ -123,11 +123,6 @@ class Tailor(nn.Module):
     ) -> None:
         super().__init__()
         require_heads("fusion", config.width, config.heads)
-        if any(config.order.count(m) != 1 for m in widths):
-            raise RequestError(
-                f"fusion.order={', '.join(config.order)} must name each modality of this run once, "
-                f"and these are {', '.join(widths)}"
-            )
         if not config.private and not config.common:
             raise RequestError(
                 "fusion.private=false and fusion.common=false leave nothing to encode; "
@@ -135,7 +130,7 @@ class Tailor(nn.Module):
             )
         self.config, self.input_widths, self.width = config, widths, config.width
         self.widths = {"private": self.width, "common": self.width}
-        self.order = [m for m in config.order if m in widths]
+        self.order = in_order(config.order, widths)
         self.project = nn.ModuleDict({m: nn.Linear(w, self.width) for m, w in widths.items()})
         self.private = nn.ModuleDict({m: self._refine(config.private_dropout) for m in widths})
         self.shared = self._refine(config.shared_dropout)
