@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from merbench.api import MODALITIES, Config, RequestError, TrainConfig
 from merbench.api.did_you_mean import did_you_mean, nearest
+from merbench.api.what_fits import what_fits
 from merbench.host.catalog import unknown
 from merbench.results.spec import canonical
 
@@ -61,7 +62,7 @@ def parse_settings(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
             continue
         try:
             settings[key] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, or nested beyond reading
             settings[key] = text
     return settings
 
@@ -97,10 +98,10 @@ class Settings:
         """
         options = options or {}
         parts = {k: v for k, v in settings.items() if names_part(k)}
-        for key, value in parts.items():
-            self._replace(key, value, options.get(key, origin))
         fields = [(*key.rpartition(".")[::2], key) for key in settings if key not in parts]
         # What is said of all encoders goes before what is said of one beside it.
+        for key in sorted(parts, key=lambda key: key != "encoder"):
+            self._replace(key, parts[key], options.get(key, origin))
         for slot, name, key in sorted(fields, key=lambda field: field[0] != "encoder"):
             self._place(slot, name, settings[key], key, options.get(key, origin), strict)
 
@@ -253,9 +254,17 @@ def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: s
         first = error.errors()[0]
         field_name = prefix + ".".join(str(p) for p in first["loc"])
         raise RequestError(
-            f"{field_name}={first['input']!r} does not fit {part}: {first['msg']}"
+            f"{field_name}={first['input']!r} does not fit {part}: {what_fits(first)}"
+        ) from error
+    except Exception as error:  # of a plugin's validator
+        raise RequestError(
+            f"settings of {part} cannot be checked: {type(error).__name__}: {error}"
         ) from error
     for name, value in config.model_dump(mode="json").items():
+        if name in values and _has_truth_as_number(values[name], value):
+            raise RequestError(
+                f"{prefix}{name}={values[name]!r} does not fit {part}: give a number"
+            )
         if isinstance(value, int) and abs(value) > _LARGEST:
             raise RequestError(
                 f"{prefix}{name}={value} does not fit {part}: a whole number is at most "
@@ -268,3 +277,14 @@ def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: s
                 f"{prefix}{name}={value!r} does not fit {part}: a number is to be finite"
             ) from None
     return config
+
+
+def _has_truth_as_number(given: Any, taken: Any) -> bool:
+    """True where pydantic has taken a true or false for 1 or 0, also within a mapping or list."""
+    if isinstance(given, bool):
+        return isinstance(taken, int | float) and not isinstance(taken, bool)
+    if isinstance(given, Mapping) and isinstance(taken, Mapping):
+        return any(_has_truth_as_number(given[key], taken.get(key)) for key in given)
+    if isinstance(given, list | tuple) and isinstance(taken, list):
+        return any(map(_has_truth_as_number, given, taken))
+    return False
