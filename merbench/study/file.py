@@ -48,10 +48,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationError
 
-from merbench.api import MODALITIES, Config, DataError, Modality, TrainConfig
+from merbench.api import Config, DataError, Modality, TrainConfig
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.what_fits import what_fits
 from merbench.data.folder.toml_section import read_toml
+from merbench.engine.plan.settings_as_tables import flattened
 from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
 
@@ -59,36 +60,8 @@ def _ablations(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _flat(value: Any) -> Any:
-    """``{train: {lr: 1}}`` and ``{"train.lr": 1}`` are the same. A table that is a field's value
-    stays a table.
-    """
-    if not isinstance(value, dict):
-        return value
-    flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        slot = key.replace("label-encoder", "label_encoder")
-        # PART.FIELD, encoder.MODALITY.FIELD and objective.NAME.FIELD: what stands deeper is the
-        # field's own.
-        if isinstance(inner, dict) and "." not in slot:
-            for name, leaf in inner.items():
-                if isinstance(leaf, dict) and (
-                    slot == "objective" or (slot == "encoder" and name in MODALITIES)
-                ):
-                    flat |= {f"{slot}.{name}.{field}": v for field, v in leaf.items()}
-                else:
-                    flat[f"{slot}.{name}"] = leaf
-        elif isinstance(inner, dict) and (
-            slot.startswith("objective.") or slot in [f"encoder.{m}" for m in MODALITIES]
-        ):
-            flat |= {f"{slot}.{field}": v for field, v in inner.items()}
-        else:
-            flat[slot] = inner
-    return flat
-
-
 def _settings(value: Any) -> Any:
-    settings = _flat(value)
+    settings = flattened(value) if isinstance(value, dict) else value
     if isinstance(settings, dict):
         for name in settings:
             if name.startswith("dataset."):
@@ -156,7 +129,7 @@ class Tuning(Config):
     """
 
     trials: Annotated[int, Field(ge=1, strict=True)] = 30
-    budget_seconds: Annotated[float, Field(gt=0, strict=True)] | None = None
+    budget_seconds: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)] | None = None
     sampler: Literal["tpe", "random", "gp", "cmaes"] = "tpe"
     pruner: Literal["median", "hyperband", "none"] = "median"
     seeds_per_trial: Annotated[int, Field(ge=1, le=MOST_SEEDS, strict=True)] = 1

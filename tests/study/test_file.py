@@ -67,6 +67,14 @@ def test_the_file_of_the_documentation_is_read(read):
         ('encoder.text = "word-bilstm"', {"encoder.text": "word-bilstm"}),
         ('"encoder.text" = { width = 4 }', {"encoder.text.width": 4}),
         ("objective.task.weight = 2", {"objective.task.weight": 2}),
+        (
+            "stage.main = { epochs = 2, lr_factors = { fusion = 2 } }",
+            {"stage.main.epochs": 2, "stage.main.lr_factors": {"fusion": 2}},
+        ),
+        (
+            "view.weak.noise.share = 1\nview.strong = 'crop'",
+            {"view.weak.noise.share": 1, "view.strong": "crop"},
+        ),
         ('label-encoder = "label-table"', {"label_encoder": "label-table"}),
     ],
 )
@@ -117,6 +125,20 @@ def test_settings_may_be_written_as_tables(read, written, meant):
         (
             "models = ['tfn']\n[[tracks]]\ndataset = 'tiny'\nmodalities = []",
             "tracks[1].modalities does not fit",
+        ),
+        (
+            "models = ['tfn']\n[settings]\ntrain.lr = 1\n'train.lr' = 2\n[[tracks]]\ndataset = 'x'",
+            "settings does not fit: train.lr is given twice; give it once",
+        ),
+        *(
+            (f"models = ['tfn']\n[tune]\n{wrong}\n[[tracks]]\ndataset = 'x'", "S.toml: tune.")
+            for wrong in (
+                "trials = true",
+                "trials = '3'",
+                "budget_seconds = true",
+                "budget_seconds = inf",
+                "seeds_per_trial = true",
+            )
         ),
         ("models = [", "is not TOML"),
     ],
