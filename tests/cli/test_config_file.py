@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from typing import Any
 
+import click
 import pytest
 
+from merbench.cli.shared.config_file import ConfigCommand, _as_toml
+from merbench.cli.shared.options import run_options
+from merbench.cli.shared.request import gather
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
 
@@ -65,6 +70,7 @@ def test_ablations_of_the_command_line_go_before_those_of_the_file(merbench, tmp
         ("seed = [[1]]", "seed takes texts and numbers, and no list"),
         ("seed = [1, {}]", "seed takes texts and numbers, and no dict"),
         ("set = { train = { lr = 1979-05-27 } }", "set holds a date"),
+        ("set = { train.lr = 1, 'train.lr' = 2 }", "set: train.lr is given twice; give it once"),
         ("device = 3", "a.toml: device: "),
         (f"set.{'a.' * 300}b = 1", "a.toml is not TOML (its tables are nested deeper than 50"),
         ("seeds = 'ten'", "a.toml: seeds: "),
@@ -85,3 +91,56 @@ def test_a_file_that_is_not_there(merbench):
         and "nowhere.toml" in result.stderr
         and "Traceback" not in result.stderr
     )
+
+
+@click.command(cls=ConfigCommand)
+@run_options
+def command(**typed: Any) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "settings"),
+    [
+        ("epochs = 5", ("--set", "train.epochs=3"), {"train.epochs": 3}),
+        ("set = { train.epochs = 5 }", ("--epochs", "3"), {"train.epochs": 3}),
+        ("set = { fusion = 'tfn' }", ("--part", "fusion=mult"), {"fusion": "mult"}),
+        ("part = { fusion = 'tfn' }", ("--set", "fusion=mult"), {"fusion": "mult"}),
+        (
+            "set = { label_encoder = 'label-table' }",
+            ("--part", "label-encoder=none"),
+            {"label_encoder": None},
+        ),
+        (
+            "set = { encoder.text = 'word-bilstm', train.lr = 1 }",
+            ("--encoder", "text=word-vectors"),
+            {"encoder.text": "word-vectors", "train.lr": 1},
+        ),
+        (
+            "set = { train.lr_factors = { 'fusion.' = 2 } }",
+            (),
+            {"train.lr_factors": {"fusion.": 2}},
+        ),
+    ],
+)
+def test_the_command_line_goes_before_the_file_whichever_option_says_it(
+    tmp_path, text, words, settings
+):
+    (tmp_path / "a.toml").write_text(text)
+    context = command.make_context("run", ["--config", str(tmp_path / "a.toml"), *words])
+    assert gather((), **context.params).request.settings == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "seeds"),
+    [
+        ("seeds = 3", ("--seed", "7"), (7,)),
+        ("seed = [7]", ("--seeds", "2"), (0, 1)),
+        ("seed = [7]", (), (7,)),
+    ],
+)
+def test_seeds_of_the_command_line_go_before_those_of_the_file(tmp_path, text, words, seeds):
+    (tmp_path / "a.toml").write_text(text)
+    context = command.make_context("run", ["--config", str(tmp_path / "a.toml"), *words])
+    assert gather((), **context.params).seeds == seeds
+    assert "null" not in _as_toml(context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,21 @@ from merbench.cli.shared.named_path import NamedPath
 from merbench.results.files import require_output, write_output
 
 OWN = ("config", "save_config", "help")
+_SAYS = {
+    "settings": "{}",
+    "parts": "{}",
+    "encoders": "encoder.{}",
+    "epochs": "train.epochs",
+    "seeds": "seeds",
+    "seed_list": "seeds",
+}
+"""Option -> what it says, by its key: one thing may be said by several options."""
 
 
 class ConfigCommand(GuidingCommand):
     """A command that takes its options from a file too. What stands on the command line, or in the
-    environment, goes before the file: each key of KEY=VALUE by itself, any other list as a whole.
+    environment, goes before the file, whichever option says it (``--epochs 3`` before
+    ``train.epochs`` of ``set``): each key of KEY=VALUE by itself, any other list as a whole.
 
     Keys are the options' names; a repeatable option takes a list, and one of the form KEY=VALUE a
     table: ``set = { "train.lr" = 1e-3 }``.
@@ -49,15 +59,7 @@ class ConfigCommand(GuidingCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
-        for option in _options(ctx).values():
-            assert option.name
-            source = ctx.get_parameter_source(option.name)
-            if takes_pairs(option) and source == click.core.ParameterSource.COMMANDLINE:
-                pairs_of_file = (ctx.default_map or {}).get(option.name, ())
-                pairs = ctx.params[option.name]
-                keys = {_key(pair) for pair in pairs}
-                kept = (pair for pair in pairs_of_file if _key(pair) not in keys)
-                ctx.params[option.name] = (*kept, *pairs)
+        _lay_over_the_file(ctx)
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -76,8 +78,34 @@ class ConfigCommand(GuidingCommand):
         return result
 
 
-def _key(pair: str) -> str:
-    return pair.partition("=")[0]
+def _lay_over_the_file(ctx: click.Context) -> None:
+    """Of what the file says, that which the command line does not say stays."""
+    options = [option for option in _options(ctx).values() if option.name]
+    typed = [o for o in options if ctx.get_parameter_source(o.name or "") == _TYPED]
+    said = {name for option in typed for name in _said(option, ctx.params[option.name or ""])}
+    for option in options:
+        name = option.name or ""
+        of_file = (ctx.default_map or {}).get(name)
+        if of_file is None or (option in typed and not takes_pairs(option)):
+            continue
+        if takes_pairs(option):
+            kept = tuple(pair for pair in of_file if said.isdisjoint(_said(option, [pair])))
+            ctx.params[name] = (*kept, *(ctx.params[name] if option in typed else ()))
+        elif not said.isdisjoint(_said(option, of_file)):
+            ctx.params[name] = () if option.multiple else None
+            ctx.set_parameter_source(name, click.core.ParameterSource.DEFAULT)
+
+
+_TYPED = click.core.ParameterSource.COMMANDLINE
+
+
+def _said(option: click.Option, value: Any) -> set[str]:
+    """Names of what an option says: ``encoder.text`` of ``--encoder text=NAME``."""
+    form = _SAYS.get(option.name or "", f"{option.name}={{}}")
+    if not takes_pairs(option):
+        return {form}
+    keys = (pair.partition("=")[0].replace("label-encoder", "label_encoder") for pair in value)
+    return {form.format(key) for key in keys}
 
 
 def _save(path: Path, text: str) -> None:
@@ -116,7 +144,7 @@ def _options(ctx: click.Context) -> dict[str, click.Option]:
 def _value(path: Path, key: str, option: click.Option, value: Any, ctx: click.Context) -> Any:
     if option.multiple:
         if isinstance(value, Mapping):
-            value = [f"{name}={_setting(path, key, v)}" for name, v in _flat(value).items()]
+            value = [f"{name}={_setting(path, key, v)}" for name, v in _flat(path, key, value)]
         elif isinstance(value, str):
             value = [value]
         if not isinstance(value, list):
@@ -143,15 +171,13 @@ def _typed(path: Path, key: str, option: click.Option, value: Any, ctx: click.Co
     return text
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{train: {lr: 1}}`` -> ``{"train.lr": 1}``."""
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+def _flat(path: Path, key: str, table: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    from merbench.engine.plan.settings_as_tables import flattened
+
+    try:
+        return flattened(table).items()
+    except ValueError as error:
+        raise DataError(f"{path}: {key}: {error}") from None
 
 
 def _setting(path: Path, key: str, value: Any) -> str:
