@@ -41,10 +41,25 @@ def test_every_recipe_has_a_space_and_corners_of_it_build(catalog, ask, kind):
             build(settle(plan, corner), fold, 0, MACHINE.device)
 
 
-def test_a_range_for_labels_that_occur_together_is_searched_where_they_can(ask):
-    mark = "label_encoder.cooccurrence"
-    assert mark in space_of(ask("scpnet", "multilabel", settings={})[1], set()).ranges
-    assert mark not in space_of(ask("scpnet", "score", settings={})[1], set()).ranges
+@pytest.mark.parametrize(
+    ("model", "setting", "kinds"),
+    [
+        ("scpnet", "label_encoder.cooccurrence", ["multilabel"]),
+        ("scpnet", "objective.splc.tau", ["multilabel"]),
+        ("scpnet", "objective.splc.margin", ["multilabel"]),
+        ("scpnet", "objective.splc.gamma", ["multilabel"]),
+        ("mcl-ner-self-training", "objective.self-training.margin", ["class", "multilabel"]),
+        ("mcl-ner-self-training", "objective.self-training.spread", ["score"]),
+        ("merclip", "objective.task.soft_weight", ["score"]),
+    ],
+)
+def test_a_setting_is_searched_for_the_tasks_in_which_it_has_an_effect(ask, model, setting, kinds):
+    searched = [
+        kind
+        for kind in ("score", "class", "multilabel")
+        if setting in space_of(ask(model, kind, settings={})[1], set()).ranges
+    ]
+    assert searched == kinds
 
 
 def test_settling_is_resolving_with_the_settings_on_top(ask, catalog):

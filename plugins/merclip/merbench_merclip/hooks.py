@@ -176,7 +176,10 @@ def merbench_components() -> Iterator[Component | Recipe]:
             ),
         ),
         # Its head has a logit an anchor. How it predicts is what it is, and an ablation.
-        search={"objective.task.soft_weight": Tune(0.1, 10.0, log=True), "head.prediction": None},
+        search={
+            "objective.task.soft_weight": Tune(0.1, 10.0, log=True, spaces=("score", "joint")),
+            "head.prediction": None,
+        },
         ablations=ABLATIONS,
         caveat="reconstruction from the abstract; says nothing about the published results",
     )

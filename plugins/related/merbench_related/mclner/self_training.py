@@ -37,10 +37,12 @@ class SelfTraining(nn.Module):
 
     class Config(Config):
         weight: Annotated[float, Field(ge=0), Tune(0.05, 1.0, log=True)] = 0.5
-        margin: Annotated[float, Field(gt=0, lt=0.5), Tune(0.2, 0.45)] = 0.4
+        margin: Annotated[
+            float, Field(gt=0, lt=0.5), Tune(0.2, 0.45, spaces=("class", "multilabel"))
+        ] = 0.4
         """How far from 1/2 the teacher's probability of a label or class must be to count as sure.
         """
-        spread: Annotated[float, Field(gt=0), Tune(0.1, 0.6)] = 0.3
+        spread: Annotated[float, Field(gt=0), Tune(0.1, 0.6, spaces=("score",))] = 0.3
         """Of a score: the standard deviation of the teacher's ``draws``, in units of the score,
         below which it counts as sure.
         """

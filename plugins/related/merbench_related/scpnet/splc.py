@@ -25,6 +25,11 @@ from merbench.api import (
 )
 
 
+def _of_labels(low: float, high: float) -> Tune:
+    """Other tasks have a loss without these settings."""
+    return Tune(low, high, spaces=("multilabel", "joint"))
+
+
 class SPLC(nn.Module):
     """Focal loss with a margin, sum over labels, mean over rows::
 
@@ -38,11 +43,11 @@ class SPLC(nn.Module):
 
     class Config(Config):
         weight: Annotated[float, Field(gt=0)] = 1.0
-        tau: Annotated[float, Field(gt=0, lt=1), Tune(0.5, 0.9)] = 0.6
+        tau: Annotated[float, Field(gt=0, lt=1), _of_labels(0.5, 0.9)] = 0.6
         """Probability beyond which an unknown label becomes positive, from ``change_epoch`` on."""
-        margin: Annotated[float, Field(ge=0), Tune(0.0, 2.0)] = 1.0
+        margin: Annotated[float, Field(ge=0), _of_labels(0.0, 2.0)] = 1.0
         """Subtracted from the logits of positive labels."""
-        gamma: Annotated[float, Field(ge=0), Tune(0.0, 4.0)] = 2.0
+        gamma: Annotated[float, Field(ge=0), _of_labels(0.0, 4.0)] = 2.0
         """Exponent of the focal weight: higher, and what is predicted well counts less; 0 = cross-
         entropy.
         """
