@@ -12,6 +12,7 @@ from torch.nn.functional import layer_norm, normalize
 from merbench.api import MODALITIES, Output, Progress, RequestError, Steps
 from merbench.testing import tiny
 from merbench_related.cmpc.comprehension import (
+    FILLER,
     Comprehension,
     ComprehensionConfig,
     Mutan,
@@ -21,7 +22,7 @@ from merbench_related.cmpc.comprehension import (
     places,
 )
 from merbench_related.cmpc.feature_exchange import Round, StreamLSTM
-from merbench_related.cmpc.fusion import CMPC
+from merbench_related.cmpc.fusion import CMPC, TGFE
 from merbench_related.cmpc.objective import StreamSupervision, WordTypes
 from merbench_related.resampled_steps import resample
 
@@ -190,10 +191,71 @@ def test_resample_is_linear_interpolation():
     assert not same.mask_BL[2].any()
 
 
-def cmpc(**config) -> CMPC:
+def cmpc(factory=CMPC, **config):
     torch.manual_seed(0)
     widths = dict.fromkeys(MODALITIES, 6)
-    return CMPC(CMPC.Config(**{"width": 8, "length": 6, **config}), tiny.context(), widths, None)
+    settings = factory.Config(**{"width": 8, "length": 6, **config})
+    return factory(settings, tiny.context(), widths, None)
+
+
+def rms(x: torch.Tensor) -> torch.Tensor:
+    return normalize(x, dim=-1) * x.shape[-1] ** 0.5
+
+
+def whole(x_LD: torch.Tensor) -> Steps:
+    """One row without padding."""
+    return Steps(x_LD[None], torch.ones(1, len(x_LD), dtype=torch.bool))
+
+
+def pooled(pool, x_LD: torch.Tensor, guide_D: torch.Tensor) -> torch.Tensor:
+    weight_L = (pool.key(x_LD) @ pool.query(guide_D) / len(guide_D) ** 0.5).softmax(0)
+    return weight_L @ x_LD
+
+
+def understood(model, x: dict) -> tuple[dict, torch.Tensor]:
+    """The streams of a row that are exchanged, and what guides them."""
+    words_TD = x["text"]
+    if isinstance(model, TGFE):
+        return x, rms(words_TD.mean(0))
+    type_TK = model.parser(words_TD)
+    telling_T = 1 - type_TK[:, FILLER]
+    streams = {
+        m: model.comprehend[m](whole(x[m]), whole(words_TD), type_TK[None]).x_BLD[0]
+        for m in x
+        if m != "text"
+    }
+    return {**streams, "text": words_TD * telling_T[:, None]}, rms(telling_T @ words_TD)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("exchange", ["step", "pooled"])
+@pytest.mark.parametrize("factory", [CMPC, TGFE])
+def test_the_fusion_on_each_row_alone_without_padding(factory, exchange):
+    model = cmpc(factory, exchange=exchange).eval()
+    parts = tiny.parts()
+    parts["audio"] = tiny.steps(5, 5, 6, seed=1, missing=[2])
+    fused = model(parts)
+    for row in range(5):
+        real_steps = {m: real(parts[m], row) for m in MODALITIES}
+        x = {
+            m: rms(model.projected.project[m](x_LD)) for m, x_LD in real_steps.items() if len(x_LD)
+        }
+        streams, guide_D = understood(model, x)
+        steps = {m: whole(streams[m]) for m in ("video", "audio", "text") if m in streams}
+        if exchange == "step":
+            steps = {m: resample(s, 6) for m, s in steps.items()}
+        for one_round in model.exchange.rounds:
+            steps = one_round(steps, guide_D[None])
+        pool = model.exchange.pool
+        vectors = {m: pooled(pool, s.x_BLD[0], guide_D) for m, s in steps.items()}
+        for m, vector_D in vectors.items():
+            actual = fused.aux["stream_vectors"][row, model.exchange.names.index(m)]
+            assert torch.allclose(actual, vector_D, atol=1e-5)
+        state = None
+        for m, s in steps.items():
+            inputs_LD = s.x_BLD[0] if exchange == "step" else vectors[m][None]
+            state = model.exchange.lstm.cell(inputs_LD, state)
+        assert torch.allclose(fused.z_BCD[row, 0], pooled(pool, state[0], guide_D), atol=1e-5)
 
 
 @pytest.mark.parametrize("order", [("video", "text"), ("video", "audio", "text", "video")])
