@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -75,8 +75,7 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     """A declared data set, or a folder of that name under one of ``homes``. RequestError where
     there is neither.
 
-    ``name`` may hold settings of a data set that is made: ``sample:seed=1,train=200``. A factory
-    whose ``load`` has a parameter wraps others: it is given a function that opens one by name.
+    ``name`` may hold settings of a data set that is made: ``sample:seed=1,train=200``.
     """
     name, _, listed = name.partition(":")
     set_by_user = parse_settings(tuple(listed.split(",")), f"--dataset {name}:") if listed else {}
@@ -100,9 +99,7 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     kind = getattr(factory, "Config", Config)
     config = configured(kind, set_by_user, SETTING.rstrip("."), f"dataset {name}")
     try:
-        dataset = factory(config)
-        wraps = bool(inspect.signature(dataset.load).parameters)
-        corpus = dataset.load(*([partial(open_dataset, catalog, homes=homes)] if wraps else []))
+        corpus = load_made(factory(config), partial(open_dataset, catalog, homes=homes))
     except MerbenchError:
         raise
     except Exception as error:
@@ -118,3 +115,12 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     changed = config.model_dump(mode="json", exclude_defaults=True)
     pairs = ",".join(f"{key}={_text(value)}" for key, value in changed.items())
     return replace(corpus, name=ordered(f"{name}:{pairs}")) if pairs else corpus
+
+
+def load_made(dataset: Any, open_another: Callable[[str], Corpus]) -> Corpus:
+    """What a factory's data set loads. One whose ``load`` has a parameter wraps others: it is given
+    ``open_another``, which opens one by name.
+    """
+    wraps = bool(inspect.signature(dataset.load).parameters)
+    corpus: Corpus = dataset.load(open_another) if wraps else dataset.load()
+    return corpus

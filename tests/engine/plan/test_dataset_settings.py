@@ -8,6 +8,7 @@ from merbench.api import Component, Config, RequestError
 from merbench.engine.plan.datasets import open_dataset, with_settings
 from merbench.host.catalog import Catalog, Plugin
 from merbench.testing import tiny
+from merbench.testing.checks import check_plugin
 
 SMALL = "sample:test=5,train=9,valid=4"
 
@@ -81,6 +82,7 @@ def test_a_data_set_may_wrap_another():
     catalog = Catalog([Plugin("plug", "dist", "1", parts)])
     catalog.load = lambda component: factories[component.name]
     assert open_dataset(catalog, "half", []).notes == (f"half of {Plain(None).load().name}",)
+    assert [verdict.status for verdict in check_plugin(catalog, "half")] == ["passed"]
     assert open_dataset(catalog, "half:of=plain", []).name == "half"
     assert open_dataset(catalog, "half:of=half", []).name == "half:of=half"
     with pytest.raises(RequestError, match="unknown dataset 'nothing'"):
