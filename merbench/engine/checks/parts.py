@@ -174,7 +174,8 @@ def _require_needs(component: Component, provided: Mapping[str, str]) -> None:
         raise RequestError(f"{part_needs} {', '.join(lacking)}, and the recipe has no such view")
     raise RequestError(
         f"{part_needs} {', '.join(lacking)}, and the parts before it provide "
-        f"{', '.join(sorted(provided)) or 'nothing'}; choose others with --part"
+        f"{', '.join(sorted(provided)) or 'nothing'}; choose others with --part, or, where a part "
+        "of yours makes it, name it in provides of its Component"
     )
 
 
