@@ -20,6 +20,7 @@ from torch.nn.functional import mse_loss
 import merbench.api
 from merbench.api import Component, MetricDef, RequestError, Stage, read_out
 from merbench.api.declarations.hookspecs import Hooks
+from merbench.engine.plan.datasets import open_dataset
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.training.evaluate import predict
@@ -71,9 +72,43 @@ def test_the_plugin_of_your_method_runs(catalog, tmp_path, monkeypatch):
         assert {v.status for v in check_plugin(plugin, "gru")} == {"passed"}
         problem, fold = fitted(plugin, "mean", **{"encoder.audio": "gru"})
         assert np.isfinite(predict(problem.model, problem.valid, fold.space)).all()
+        names = {name: getattr(merbench.api, name) for name in ("Component", "Recipe", "Stage")}
+        (block,) = (block for block in blocks("your-method.md") if block.startswith("WHOLE"))
+        exec(block, names)
+        of_both = with_plugin(plugin, names["WHOLE"])
+        for name in ("whole", "agreement"):
+            assert "failed" not in {v.status for v in check_plugin(of_both, name)}
     finally:
         for name in [name for name in sys.modules if name.startswith("myfusion")]:
             del sys.modules[name]
+
+
+def test_the_data_sets_of_your_data_load(catalog, tmp_path, monkeypatch):
+    module = ModuleType("docs_data")
+    monkeypatch.setitem(sys.modules, "docs_data", module)
+    monkeypatch.setenv("MERBENCH_DATA", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for block in blocks("your-data.md"):
+        exec(block, vars(module))
+    named = {"loud": "Loud", "short": "Short"}
+    made = with_plugin(
+        catalog,
+        [
+            Component(kind="dataset", name=name, summary="", target=f"docs_data:{factory}")
+            for name, factory in named.items()
+        ],
+    )
+    assert [v.status for v in check_plugin(made, "loud")] == ["passed"]
+    (absent,) = check_plugin(made, "short")
+    assert absent.status == "skipped" and "is not on this machine" in absent.reason
+    short = open_dataset(made, "short:of=sample,words=5", [])
+    (split,) = short.protocols["standard"].splits
+    assert (
+        0
+        < len(split.train)
+        < len(open_dataset(made, "sample", []).protocols["standard"].splits[0].train)
+    )
+    assert max(len(text.split()) for text in short.texts[split.train]) <= 5
 
 
 def test_the_page_of_the_api_has_every_module_that_plugins_import():
