@@ -75,8 +75,10 @@ def _settings(value: Any) -> Any:
 
 def _seeds(value: Any) -> Any:
     """``10`` is 0 to 9."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, list):
         return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("write a number of seeds (10 is 0 to 9), or a list of seeds")
     if not 1 <= value <= MOST_SEEDS:
         raise ValueError(f"a number of seeds is 1 to {MOST_SEEDS}; a list names any")
     return list(range(value))

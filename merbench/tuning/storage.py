@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from merbench.api import RequestError
 from merbench.tuning.journal import Journal
@@ -60,6 +60,11 @@ def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
             fix = f"pip install 'merbench[{extra}]'"
         raise RequestError(
             f"--storage {shown_url} needs a driver that is not installed; {fix}"
+        ) from error
+    except NoSuchModuleError as error:
+        raise RequestError(
+            f"--storage {shown_url}: there is no database {scheme!r}; give a file, or a URL that "
+            "begins with postgresql://, mysql://, sqlite:/// or grpc://"
         ) from error
     except (SQLAlchemyError, ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]

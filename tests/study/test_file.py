@@ -108,6 +108,10 @@ def test_settings_may_be_written_as_tables(read, written, meant):
             "unknown key 'models[1].setings'; did you mean 'settings'?",
         ),
         ("models = ['tfn']\nseeds = -1\n[[tracks]]\ndataset = 'tiny'", "a number of seeds is 1 to"),
+        (
+            "models = ['tfn']\nseeds = '10'\n[[tracks]]\ndataset = 'tiny'",
+            "seeds does not fit: write a number of seeds",
+        ),
         ("models = ['tfn']\nseeds = 900000000\n[[tracks]]\ndataset = 'tiny'", "seeds does not fit"),
         (
             "models = ['tfn']\nseeds = [1000000000]\n[[tracks]]\ndataset = 'tiny'",

@@ -18,7 +18,7 @@ from merbench.results.seeds import derive
 
 FORM = (
     "MODALITY=RATE, MODALITY=LOW:HIGH, MODALITY=mask:RATE or MODALITY=mask:LOW:HIGH, "
-    "with a modality of text, audio, video, any and rates between 0 and 1"
+    "with a modality of text, audio, video, any and rates between 0 and 1, the lower first"
 )
 ANY = "any"
 
