@@ -114,7 +114,7 @@ class _Layout:
         cells = [cell for track in study.tracks for cell in self._of_track(track)]
         for number, sentences in self.refusals.items():
             if len(sentences) == len(study.tracks):
-                raise RequestError(sentences[0])
+                raise RequestError(f"{study.models[number].name}: {sentences[0]}")
             for sentence in sentences:
                 self.report(f"left out {study.models[number].name}: {sentence}")
         return _without_duplicates(cells)
@@ -127,7 +127,8 @@ class _Layout:
             else:
                 cells += self._of_model(track, model)
         if not cells:  # the track itself is wrong, or of no use
-            raise RequestError(self.refusals[0][-1])
+            first = self.study.models[0].name
+            raise RequestError(f"{first} on {track.dataset}: {self.refusals[0][-1]}")
         if self.study.floors:
             model_names = {m.name for m in self.study.models}
             floors = [

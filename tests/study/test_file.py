@@ -231,7 +231,9 @@ def test_a_model_that_reads_a_track_by_its_own_settings_alone_is_laid_out(cells)
     )
     labels = [c.label for c in cells(STUDY.replace('"lmf", "tfn"', both))]
     assert labels.count("kggr") == 2
-    with pytest.raises(RequestError, match="label-graph reads word vectors and this run has none"):
+    with pytest.raises(
+        RequestError, match=r"^kggr: label-graph reads word vectors and this run has none"
+    ):
         cells(STUDY.replace('"tfn"', '"kggr"'))
 
 

@@ -109,6 +109,11 @@ def _why_on_no_track(
     if unfinished:
         board, a, b = unfinished[0]
         return nothing_in_common(dict(zip(names, (a, b), strict=True)), board.folds)
+    for board in boards:
+        rows = {name: rows_named(name, board.entries) for name in names}
+        several = [name for name, of_name in rows.items() if len(of_name) > 1]
+        if several and all(rows.values()):
+            return f"on {board.title} {no_row(several[0], board.entries)}"
     first, second = names
     return (
         f"{first} and {second} are on no common track, so nothing between them can be compared: "

@@ -84,6 +84,18 @@ def test_a_row_is_not_compared_with_itself(sides):
             sides_of_one_track([board], source, ("a", name), "")
 
 
+def test_several_rows_of_a_name_are_told_where_another_track_has_one(tmp_path):
+    store = Store(tmp_path)
+    for lr in (0.1, 0.01):
+        put(store, 0.4, spec("a", lr=lr), range(2))
+    put(store, 0.5, spec("b"), range(2))
+    put(store, 0.4, spec("a", dataset="elsewhere"), range(2))
+    source = StoreSource(store)
+    boards = collect(source.records(), set())
+    with pytest.raises(RequestError, match=r"^on .* there are several rows of a: 'a \(train\.lr"):
+        sides_of_one_track(boards, source, ("a", "b"), "")
+
+
 def test_a_floor_is_paired_with_every_seed(sides):
     a, ridge = together(side(*sides, "a"), side(*sides, "ridge"))
     assert list(a) == list(ridge) == list(range(6)) and len({id(s) for s in ridge.values()}) == 1
