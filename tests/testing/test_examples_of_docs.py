@@ -73,8 +73,9 @@ def test_the_plugin_of_your_method_runs(catalog, tmp_path, monkeypatch):
         problem, fold = fitted(plugin, "mean", **{"encoder.audio": "gru"})
         assert np.isfinite(predict(problem.model, problem.valid, fold.space)).all()
         names = {name: getattr(merbench.api, name) for name in ("Component", "Recipe", "Stage")}
-        (block,) = (block for block in blocks("your-method.md") if block.startswith("WHOLE"))
-        exec(block, names)
+        for block in blocks("your-method.md"):
+            if block.startswith(("MODEL", "WHOLE")):
+                exec(block, names)
         of_both = with_plugin(plugin, names["WHOLE"])
         for name in ("whole", "agreement"):
             assert "failed" not in {v.status for v in check_plugin(of_both, name)}
