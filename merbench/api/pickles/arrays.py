@@ -92,8 +92,8 @@ class Array:
     """A numpy array or torch tensor of a pickle: ``dtype``, ``shape``; ``array[i]`` reads row i
     alone, ``read()`` all of it.
 
-    An array of Python objects (dtype object, one dimension) gives its objects; one without
-    dimensions holds a single object, ``item()``.
+    An array of Python objects (dtype object) gives its objects, one of several dimensions arrays of
+    them; one without dimensions holds a single object, ``item()``.
     """
 
     def __init__(
@@ -106,11 +106,8 @@ class Array:
         self.dtype, self.shape, self._data, self._fortran = dtype, shape, data, fortran
         check_shape(shape, dtype)
         if dtype.hasobject:
-            if not isinstance(data, list) or len(shape) > 1 or len(data) != math.prod(shape):
-                raise NotWhole(
-                    "an array of objects has more than one dimension, "
-                    "or not as many objects as it says"
-                )
+            if not isinstance(data, list) or len(data) != math.prod(shape):
+                raise NotWhole("an array of objects has not as many objects as it says")
             return
         size = data.size if isinstance(data, Blob) else len(data)
         if isinstance(data, list) or (
@@ -136,11 +133,15 @@ class Array:
         if not 0 <= row < len(self):
             raise IndexError("an array has fewer rows than are asked for")
         if isinstance(data, list):
-            return data[row]
+            return data[row] if self.ndim == 1 else self._row_of_objects(data, row)
         if self._fortran or not isinstance(data, Blob) or data.how != "raw":
             return self.read()[row]
         size = self._bytes // len(self)
         return np.frombuffer(data.part(row * size, size), self.dtype).reshape(self.shape[1:])
+
+    def _row_of_objects(self, data: list[Any], row: int) -> Array:
+        size = len(data) // len(self)
+        return Array(self.dtype, self.shape[1:], data[row * size : (row + 1) * size])
 
     def item(self) -> Any:
         """What an array without dimensions holds; TypeError of any other."""

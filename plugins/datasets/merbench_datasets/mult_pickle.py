@@ -18,7 +18,14 @@ from merbench_datasets.pickle_splits import (
     split_id,
     three_splits,
 )
-from merbench_datasets.pickle_values import block, first_step, last_step, numbers, texts
+from merbench_datasets.pickle_values import (
+    block,
+    first_step,
+    last_step,
+    listed,
+    numbers,
+    texts,
+)
 from merbench_datasets.sdk_label_rows import read_label_rows
 
 
@@ -110,13 +117,9 @@ def _ids(value: Any, origin: str, first_clip: int) -> list[tuple[str, str]]:
     """One name a row, or MulT's three: video, start and end of the segment, whose clip is then
     called by its start.
     """
-    if (
-        isinstance(value, Array)
-        and value.ndim == 2
-        and value.shape[1] == 3
-        and not value.dtype.hasobject
-    ):
-        return [(_text(video), _text(start)) for video, start, _ in value.read().tolist()]
+    if isinstance(value, Array) and value.ndim == 2 and value.shape[1] == 3:
+        rows = map(listed, listed(value)) if value.dtype.hasobject else value.read().tolist()
+        return [(_text(video), _text(start)) for video, start, _ in rows]
     if isinstance(value, Array) and value.dtype.kind in "fiu":
         raise DataError(
             f"{origin} holds numbers and no names, so nothing can be joined to it; "

@@ -14,15 +14,11 @@ from merbench.api import Array, DataError, as_text
 
 def texts(value: Any, name: str) -> list[str]:
     """A list or array of strings."""
-    if (
-        isinstance(value, Array)
-        and value.ndim == 2
-        and value.shape[1] == 1
-        and not value.dtype.hasobject
-    ):
-        value = value.read()[:, 0]
+    if isinstance(value, Array) and value.ndim == 2 and value.shape[1] == 1:
+        objects = value.dtype.hasobject
+        value = [row[0] for row in listed(value)] if objects else value.read()[:, 0]
     elif isinstance(value, Array) and value.ndim == 1:
-        value = [value[i] for i in range(len(value))] if value.dtype.hasobject else value.read()
+        value = listed(value) if value.dtype.hasobject else value.read()
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if not isinstance(value, list | tuple):
@@ -31,6 +27,11 @@ def texts(value: Any, name: str) -> list[str]:
         return [as_text(text) for text in value]
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} is no list of texts ({error}); fix the source") from None
+
+
+def listed(array: Array) -> list[Any]:
+    """Its rows."""
+    return [array[row] for row in range(len(array))]
 
 
 def numbers(value: Any, rows: int, name: str) -> np.ndarray:

@@ -36,6 +36,9 @@ def mult(path, labels=1, left=True, ids="plain"):
         name = {
             "plain": np.array([f"{mode}vid[{row}]" for row in range(n)]),
             "three": np.array([[f"{mode}vid", f"{row}.5", f"{row + 1}.5"] for row in range(n)]),
+            "objects": np.array(
+                [[f"{mode}vid", f"{row}.5", None] for row in range(n)], dtype=object, order="F"
+            ),
             "bytes": np.array([f"{mode}vid_{row}".encode() for row in range(n)]),
         }[ids]
         y = np.zeros((n, 1, labels), np.float32)
@@ -49,7 +52,12 @@ def mult(path, labels=1, left=True, ids="plain"):
 
 @pytest.mark.parametrize(
     ("left", "ids", "names"),
-    [(True, "plain", "{}"), (False, "bytes", "{}"), (True, "three", "{}.5")],
+    [
+        (True, "plain", "{}"),
+        (False, "bytes", "{}"),
+        (True, "three", "{}.5"),
+        (True, "objects", "{}.5"),
+    ],
 )
 def test_mult_pickles(add_data, tmp_path, left, ids, names):
     truth = mult(tmp_path / "x.pkl", left=left, ids=ids)

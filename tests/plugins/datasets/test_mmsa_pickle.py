@@ -188,3 +188,13 @@ def test_names_of_splits_may_be_in_capitals(add_data, tmp_path):
     mmsa(tmp_path / "x.pkl", change=lambda f: {name.capitalize(): f[name] for name in f})
     report = add_data("mosi", tmp_path / "x.pkl")
     assert report["taken"] == 10 and not any("not taken over" in n for n in report["notes"])
+
+
+def test_a_column_of_texts_may_be_an_array_of_objects(add_data, tmp_path):
+    def change(content):
+        for split in content.values():
+            split["id"] = np.array(split["id"], dtype=object)[:, None]
+        return content
+
+    mmsa(tmp_path / "x.pkl", change=change)
+    assert add_data("mosi", tmp_path / "x.pkl")["taken"] == 10
