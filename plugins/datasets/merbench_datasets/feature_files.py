@@ -50,7 +50,13 @@ class FeatureFolder:
         """The stream. Raises DataError for a file that is no array of numbers, or of another
         width.
         """
-        first_row = next(row for row in map(self.read, range(len(self.names))) if row is not None)
+        rows = map(self.read, range(len(self.names)))
+        first_row = next((row for row in rows if row is not None), None)
+        if first_row is None:
+            raise DataError(
+                f"{self.path} has folders of its rows and no {_END} in any; extract it again, or "
+                "take it away"
+            )
         width = first_row.shape[1]
 
         def read(at: int) -> np.ndarray | None:
@@ -70,7 +76,10 @@ class FeatureFolder:
         single_file = self.path / f"{self.names[at]}{_END}"
         if single_file.is_file():
             return _steps(single_file)
-        frames = sorted((self.path / self.names[at]).glob(f"*{_END}"))
+        frames = sorted(
+            (self.path / self.names[at]).glob(f"*{_END}"),
+            key=lambda frame: (len(frame.name), frame.name),  # 2.npy before 10.npy
+        )
         rows = [_steps(frame) for frame in frames]
         if len({row.shape[1] for row in rows}) > 1:
             raise DataError(f"{self.path / self.names[at]}: its frames differ in width")
@@ -126,16 +135,16 @@ def _guessed(name: str) -> Modality | None:
 
 
 def _steps(path: Path) -> np.ndarray:
-    """[L, D] float32 of one file: [D], [L, D], or that with axes of length 1."""
+    """[L, D] float32 of one file: [D], [L, D] (also of no step), or that with axes of length 1."""
     try:
         array = np.load(path, allow_pickle=False)
     except Exception as error:  # a damaged file can fail in any layer of numpy
         reason = str(error).split("\n")[0][:100]
         raise DataError(f"{path} cannot be read as .npy ({reason}); extract it again") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or not array.size:
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or 0 in array.shape[-1:]:
         raise DataError(f"{path} holds no array of numbers; extract it again")
     steps = array if array.ndim == 2 else np.squeeze(array)
-    if steps.ndim > 2:
+    if steps.ndim > 2 or (not array.size and steps.ndim < 2):
         raise DataError(f"{path} has the shape {array.shape}, not [steps, width] or [width]")
     steps_LD: np.ndarray = np.atleast_2d(steps).astype(np.float32)
     return steps_LD

@@ -126,6 +126,34 @@ def test_mertools_feature_files_are_streams(add_and_read, tmp_path):
     assert corpus.streams[audio].values.shape[1] == 4 and report["taken"] == 24
 
 
+def test_frames_are_in_the_order_of_their_numbers_and_a_file_of_none_is_a_row_without(
+    add_and_read, tmp_path
+):
+    folder = with_features(tmp_path / "sims")
+    audio, video, _ = sorted((folder / "features").iterdir())
+    (video / "a0000_0000" / "0000.npy").unlink()
+    for frame in (1, 2, 10):
+        np.save(video / "a0000_0000" / f"{frame}.npy", np.full(5, 100 + frame, np.float32))
+    np.save(audio / "a0000_0000.npy", np.zeros((0, 4), np.float32))
+    _, corpus = add_and_read(folder)
+    row = corpus.ids.tolist().index("a0000_0000")
+    heard, seen = (
+        corpus.streams[f"audio.{audio.name.lower()}"],
+        corpus.streams[f"video.{video.name.lower()}"],
+    )
+    values = seen.values[seen.start[row] : seen.start[row] + seen.length[row], 0]
+    assert values.tolist() == [101, 102, 110] and heard.length[row] == 0
+
+
+def test_folders_of_frames_that_are_all_empty_are_one_sentence(add_and_read, tmp_path):
+    folder = with_features(tmp_path / "sims")
+    _, video, _ = sorted((folder / "features").iterdir())
+    for frame in video.rglob("*.npy"):
+        frame.unlink()
+    done = add_and_read(folder, check=False)
+    assert done.returncode == 2 and "no .npy in any; extract it again" in done.stderr
+
+
 def test_mertools_feature_files_are_of_the_modality_that_is_asked_for(add_and_read, tmp_path):
     folder = with_features(tmp_path / "sims")
     (folder / "transcription-engchi-polish.csv").unlink()
