@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from merbench.api import DataError, Modality, Sink, Source
 from merbench_datasets.common_tasks_and_streams import write_streams, write_tasks
@@ -40,7 +40,7 @@ class MfnH5(Labelled):
     looks_for = "a folder of X_train.h5 (or audio_train.h5, ...) and y_train.h5, valid and test"
 
     class Config(Labelled.Config):
-        widths: tuple[int, int, int] | None = None
+        widths: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
         """Of text, audio and video in X; 300, 5 and 20 where X is 325 wide (MOSI)."""
         label: Annotated[int, Field(ge=0)] | None = None
         """Column of y, from 0, where it has several."""
@@ -71,6 +71,11 @@ class MfnH5(Labelled):
             rows = [(at, row) for at, split in enumerate(labels) for row in range(len(split))]
             for modality, (files, _) in parts.items():
                 for file, split in zip(files, labels, strict=True):
+                    if file.array.shape[2] != files[0].array.shape[2]:
+                        raise DataError(
+                            f"{file.path} is {file.array.shape[2]} wide and {files[0].path.name} "
+                            f"{files[0].array.shape[2]}; give files of one set"
+                        )
                     if len(file.array) != len(split):
                         raise DataError(
                             f"{file.path} has {len(file.array)} rows of {modality}, and its labels "
@@ -106,7 +111,7 @@ class MfnH5(Labelled):
     def _labels(self, file: _File) -> np.ndarray:
         """[N]."""
         values = np.asarray(file.array[()], dtype=np.float64)
-        values = values.reshape(len(values), -1)
+        values = values.reshape(len(values), int(np.prod(values.shape[1:])))
         if values.shape[1] > 1 and self.config.label is None:
             raise DataError(
                 f"{file.path} has {values.shape[1]} labels a row; choose one with "

@@ -65,3 +65,30 @@ def test_what_a_source_has_beside_what_is_read_is_named(add_and_read, tmp_path):
     folder, _ = mfn(tmp_path / "mfn")
     h5(folder / "facet_train.h5", np.zeros((9, 6, 3)))
     assert "not taken over of mfn: facet_train.h5" in add_and_read(folder)[0]["notes"]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_files_of_other_widths_are_of_another_set(add_and_read, tmp_path, apart):
+    folder, blocks = mfn(tmp_path / "mosi")
+    for split in blocks if apart else ():
+        (folder / f"X_{split}.h5").unlink()
+        h5(folder / f"audio_{split}.h5", blocks[split])
+    name = "audio_valid.h5" if apart else "X_valid.h5"
+    h5(folder / name, np.ones((4, 6, 384)))
+    done = add_and_read(folder, check=False)
+    assert done.returncode == 2 and f"{name} is 384 wide" in done.stderr
+
+
+def test_widths_are_whole_numbers_from_1(add_and_read, tmp_path):
+    folder, _ = mfn(tmp_path / "mosi")
+    words = ("--form", "mfn-h5", "--set", "widths=[400,-100,25]")
+    done = add_and_read(folder, *words, check=False)
+    assert done.returncode == 2 and "does not fit form mfn-h5" in done.stderr
+
+
+def test_a_split_without_rows_is_one_sentence(add_and_read, tmp_path):
+    folder, _ = mfn(tmp_path / "mosi")
+    h5(folder / "X_valid.h5", np.zeros((0, 6, 325)))
+    h5(folder / "y_valid.h5", np.zeros((0, 1)))
+    done = add_and_read(folder, check=False)
+    assert done.returncode == 2 and "no row is in valid" in done.stderr
