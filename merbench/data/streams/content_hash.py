@@ -34,8 +34,9 @@ def row_contents(stream: Stream, known: Known) -> list[str | None]:
 
 
 class Known:
-    """Hashes of files in a JSON table: a file is read again only when its size or time of change is
-    another, as in git's index.
+    """Hashes of files in a JSON table: a file is read again only when its size or a time of change
+    is another, as in git's index. Both times: files out of an archive often have one and the same
+    time of modification.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,15 +50,15 @@ class Known:
         """``unreadable`` where the file cannot be read, as the decoder will find too."""
         try:
             status = path.stat()
-            stamp = [status.st_size, status.st_mtime_ns]
-            if (known := self.table.get(str(path))) is None or known[:2] != stamp:
+            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+            if (known := self.table.get(str(path))) is None or known[:-1] != stamp:
                 with path.open("rb") as file:
                     known = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
                 self.table[str(path)] = known
                 self.changed = True
         except OSError:
             return "unreadable"
-        return str(known[2])
+        return str(known[-1])
 
     def save(self) -> None:
         """A table that cannot be written costs time, not truth."""
