@@ -78,11 +78,14 @@ class Cache:
         folder = self.folder / key
         with ExitStack() as stack:
             with writing(self.root):
-                folder.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context((folder / "lock").open("w"))
-                while not _locked(lock.fileno()):
-                    wait()
-                    time.sleep(0.2)
+                while True:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    lock = stack.enter_context((folder / "lock").open("w"))
+                    while not _locked(lock.fileno()):
+                        wait()
+                        time.sleep(0.2)
+                    if _is_there(folder / "lock", lock.fileno()):
+                        break  # else it was removed with its entry while it was waited for
                 filling = Filling(self.root, folder, folder / layout)
             yield filling
 
@@ -133,6 +136,14 @@ def _locked(handle: int) -> bool:
         # whole.
         return True
     return True
+
+
+def _is_there(path: Path, handle: int) -> bool:
+    """Whether ``path`` still is the file that ``handle`` was opened from."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _mapped(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -197,6 +198,22 @@ def test_one_process_fills_at_a_time_and_a_dead_one_holds_nothing(tmp_path):
     assert Cache(tmp_path).remove("k") and not list(Cache(tmp_path).entries())
 
 
+def test_an_entry_that_was_removed_while_it_was_waited_for_is_filled_alone(tmp_path):
+    """The lock that the remover held went with the entry: a lock of no name keeps nobody out."""
+    cache = Cache(tmp_path)
+    folder = tmp_path / "encoded" / "key"
+    folder.mkdir(parents=True)
+    remover = (folder / "lock").open("w")
+    fcntl.flock(remover, fcntl.LOCK_EX)
+
+    def removed():
+        shutil.rmtree(folder)
+        remover.close()
+
+    with cache.filling("key", "shards-x", removed):
+        assert not cache.remove("key") and folder.exists()
+
+
 def test_an_entry_that_cannot_be_deleted_is_one_sentence(tmp_path, monkeypatch):
     def denied(path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
@@ -267,6 +284,17 @@ def test_a_clip_is_known_by_its_bytes_wherever_it_lies(tmp_path, monkeypatch):
     texts = Stream.of_rows("t", "text", "strings", np.array(["x", "", "x"]))
     made = row_contents(texts, Known(tmp_path / "clips.json"))
     assert made[0] == made[2] and made[1] is None
+
+
+def test_a_clip_that_was_replaced_is_known_to_be_another_whatever_its_time_says(tmp_path):
+    """Files out of an archive often have one and the same time, and clips one and the same size."""
+    clip, known = tmp_path / "a.wav", Known(tmp_path / "clips.json")
+    clip.write_bytes(b"one")
+    os.utime(clip, (0, 0))
+    first = known.sha256(clip)
+    clip.write_bytes(b"two")
+    os.utime(clip, (0, 0))
+    assert known.sha256(clip) != first
 
 
 def test_where_the_cache_lies(tmp_path):
