@@ -12,7 +12,17 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune, reverse_gradient
+from merbench.api import (
+    Batch,
+    Config,
+    Context,
+    Model,
+    Output,
+    Progress,
+    RequestError,
+    Tune,
+    reverse_gradient,
+)
 from merbench_baselines.attention import PreNormLayer
 from merbench_baselines.incomplete.lnln import TokenTransformer
 from merbench_baselines.incomplete.reconstruction import VIEW
@@ -48,18 +58,20 @@ class Correction(nn.Module):
         self.config = config
         self.task = SquaredError(SquaredError.Config(), context, model)
         width, count = model.widths["token"], model.widths["tokens"]
-        if config.reconstruction:
-            self.restore = nn.ModuleList(
-                TokenTransformer(
-                    nn.ModuleList(
-                        PreNormLayer(width, config.heads, config.ffn, 0.0)
-                        for _ in range(config.layers)
-                    ),
-                    width,
-                    count,
-                )
-                for _ in context.streams
+
+        def restorer() -> nn.Module:
+            layers = (
+                PreNormLayer(width, config.heads, config.ffn, 0.0) for _ in range(config.layers)
             )
+            return TokenTransformer(nn.ModuleList(layers), width, count)
+
+        if config.reconstruction:
+            if width % config.heads:
+                raise RequestError(
+                    f"objective.correction.heads={config.heads} cannot share the fusion's width "
+                    f"{width}; choose a number that divides it"
+                )
+            self.restore = nn.ModuleList(restorer() for _ in context.streams)
         if config.adversarial:
             self.distinguish = nn.Sequential(
                 nn.Linear(width, config.hidden), nn.LeakyReLU(0.1), nn.Linear(config.hidden, 2)

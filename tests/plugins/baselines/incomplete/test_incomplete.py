@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from merbench.api import Batch, Output, Progress, Steps
+from merbench.api import Batch, Output, Progress, RequestError, Steps
 from merbench.testing import tiny
 from merbench_baselines.incomplete import emt
 from merbench_baselines.incomplete.attraction import Attraction, DualLevelRestoration
@@ -341,3 +341,12 @@ def test_proposed_tokens_are_trained_against_the_network_that_distinguishes():
     (towards,) = torch.autograd.grad(told_apart, proxy_BKD)
     torch.testing.assert_close(against, -towards)
     assert against.abs().max() > 0
+
+
+def test_heads_that_cannot_share_the_fusions_width_are_refused():
+    small = {"width": 4, "heads": 2, "ffn": 8, "tokens": 2, "correct_layers": 1}
+    with pytest.raises(
+        RequestError, match=r"objective\.correction\.heads=3.* width 4;.*divides it"
+    ):
+        setting(LNLN, Correction, config={"heads": 3}, **small)
+    setting(LNLN, Correction, config={"heads": 3, "reconstruction": 0.0}, **small)
