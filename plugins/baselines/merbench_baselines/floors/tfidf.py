@@ -53,6 +53,26 @@ def spell(words: Sequence[str], longest: int) -> tuple[Tensor, Tensor]:
     return torch.tensor(word, dtype=torch.long), torch.tensor(keys, dtype=torch.long)
 
 
+def runs(
+    ids_BL: Tensor, mask_BL: Tensor, vocab: Sequence[str], longest: int
+) -> tuple[Tensor, Tensor]:
+    """``(row_E, key_E)`` int64 of ``spell`` of every word of every row; each distinct word is
+    spelled once.
+    """
+    row_W, column_W = mask_BL.nonzero(as_tuple=True)
+    distinct_U, which_W = torch.unique(ids_BL[row_W, column_W], return_inverse=True)
+    spelled = spell([vocab[word] for word in distinct_U.tolist()], longest)
+    word_S, key_S = (x.to(ids_BL.device) for x in spelled)
+    # The runs of a word stand side by side: ``count_U`` of them, from ``first_U`` on.
+    count_U = torch.bincount(word_S, minlength=len(distinct_U))
+    first_U = count_U.cumsum(0) - count_U
+    count_W = count_U[which_W]
+    earlier_W = count_W.cumsum(0) - count_W
+    place_E = torch.arange(int(count_W.sum()), device=ids_BL.device)
+    place_E = place_E + (first_U[which_W] - earlier_W).repeat_interleave(count_W)
+    return row_W.repeat_interleave(count_W), key_S[place_E]
+
+
 class TfidfRidge(Floor):
     """Row b, column g: tf(b, g) idf(g), each row scaled to length 1; idf(g) = ln((1 + N) / (1 +
     df(g))) + 1 over the N train rows. The columns of words and those of characters are scaled
@@ -86,21 +106,12 @@ class TfidfRidge(Floor):
         """``(row_E, key_E)`` of all that is counted."""
         encoder: Any = self.encoders["text"]
         x_BL1, mask_BL = encoder(batch.inputs["text"])
-        row_E, key_E = grams(x_BL1[..., 0], mask_BL, self.config.bigrams)
-        if not self.config.characters:
-            return row_E, key_E
-        row_T, column_T = mask_BL.nonzero(as_tuple=True)
-        distinct, word_T = torch.unique(x_BL1[row_T, column_T, 0], return_inverse=True)
-        word_S, key_S = (
-            t.to(key_E.device)
-            for t in spell([encoder.vocab[i] for i in distinct.tolist()], self.config.characters)
-        )
-        size_U = torch.bincount(word_S, minlength=len(distinct))
-        start_T, size_T = (size_U.cumsum(0) - size_U)[word_T], size_U[word_T]
-        at_E = torch.arange(int(size_T.sum()), device=key_E.device) + (
-            start_T - size_T.cumsum(0) + size_T
-        ).repeat_interleave(size_T)
-        return torch.cat((row_E, row_T.repeat_interleave(size_T))), torch.cat((key_E, key_S[at_E]))
+        ids_BL = x_BL1[..., 0]
+        counted = [grams(ids_BL, mask_BL, self.config.bigrams)]
+        if self.config.characters:
+            counted.append(runs(ids_BL, mask_BL, encoder.vocab, self.config.characters))
+        rows, keys = zip(*counted, strict=True)
+        return torch.cat(rows), torch.cat(keys)
 
     def cells(self, batch: Batch) -> Cells:
         """The tf-idf matrix [B, G] of a batch."""
@@ -161,30 +172,23 @@ class TfidfRidge(Floor):
             else np.zeros((x_NG.shape[1], y_NC.shape[1]))
         )
         y_NC = y_NC - torch.from_numpy(x_NG @ start_GC)
-        bias_C, alphas = y_NC.mean(0), self.config.grid()
-        if x_NG.shape[0] <= self.config.dense:
-            dual_ANC = ridge(
-                torch.from_numpy((x_NG @ x_NG.T).toarray()), y_NC - bias_C, alphas
-            ).numpy()
-            weights = [start_GC + x_NG.T @ dual_NC for dual_NC in dual_ANC]
-        else:
-            weights = [
-                start_GC + w_GC for w_GC in descend(x_NG, (y_NC - bias_C).numpy(), alphas.numpy())
-            ]
+        bias_C = y_NC.mean(0)
+        weights = [start_GC + w_GC for w_GC in self._weights(x_NG, y_NC - bias_C)]
         p_ANC = torch.from_numpy(np.stack([v_NG @ w_GC for w_GC in weights])) + bias_C
-        rows = whole(valid)
-        rows = Batch(
-            rows.ids_B.cpu(),
-            {},
-            rows.target.cpu(),
-            None if rows.known is None else rows.known.cpu(),
-        )
-        best = choose(p_ANC, rows, self.space)
+        best = choose(p_ANC, _on_cpu(whole(valid)), self.space)
         self.keep(
             weight_GC=torch.from_numpy(weights[best.which]),
             bias_C=bias_C,
             scale=torch.tensor(best.scale),
         )
+
+    def _weights(self, x_NG: sparse.csr_array, y_NC: Tensor) -> list[np.ndarray]:
+        """[G, C] for each penalty."""
+        alphas = self.config.grid()
+        if x_NG.shape[0] > self.config.dense:
+            return descend(x_NG, y_NC.numpy(), alphas.numpy())
+        gram_NN = torch.from_numpy((x_NG @ x_NG.T).toarray())
+        return [x_NG.T @ dual_NC for dual_NC in ridge(gram_NN, y_NC, alphas).numpy()]
 
     def forward(self, batch: Batch) -> Output:
         row, column, value = self.cells(batch)
@@ -202,3 +206,8 @@ def descend(x_NG: sparse.csr_array, y_NC: np.ndarray, alphas: np.ndarray) -> lis
         np.stack([lsmr(x_NG, y_N, damp=alpha**0.5)[0] for y_N in y_NC.T], axis=1)
         for alpha in alphas
     ]
+
+
+def _on_cpu(rows: Batch) -> Batch:
+    known = None if rows.known is None else rows.known.cpu()
+    return Batch(rows.ids_B.cpu(), {}, rows.target.cpu(), known)
