@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune, known_rows, read_out
 
-LEAST = 1e-6
+LEAST_SPREAD = 1e-6
 """Below it a batch's spread is none, and its rows have no correlation."""
 
 
@@ -49,7 +49,7 @@ class Concordance(nn.Module):
         variances = mean(predicted_B.square()), mean(target_B.square())
         if self.config.correlation == "pearson":
             # The product under one root: its gradient is finite where there is no spread.
-            spread = (variances[0] * variances[1]).clamp(min=LEAST**2).sqrt()
+            spread = (variances[0] * variances[1]).clamp(min=LEAST_SPREAD**2).sqrt()
         else:
-            spread = (sum(variances) + gap.square()).clamp(min=LEAST) / 2
+            spread = (sum(variances) + gap.square()).clamp(min=LEAST_SPREAD) / 2
         return {"one-minus-r": self.config.weight * (1 - mean(predicted_B * target_B) / spread)}

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from merbench.api import Batch, Context, Modality, Model, Output, Progress, Tune
 from merbench_baselines.disentangled.dlf_loss import DLFLoss
 
-ALPHA = 1 / 8
-"""Of the scores of edges before their softmax."""
+EDGE_SCALE = 1 / 8
+"""Factor on the scores of edges before their softmax."""
 SHARPNESS = 4.0
 """Of the edges that are favoured at first."""
 
@@ -51,7 +51,7 @@ class Distillation(nn.Module):
         """[B, E]."""
         a = {m: torch.cat((self.logits(logits[m]), self.features[m](x[m])), 1) for m in x}
         scores = [self.score(torch.cat((a[to], a[source]), 1)) for source, to in self.edges]
-        return (ALPHA * torch.cat(scores, 1)).softmax(1)
+        return (EDGE_SCALE * torch.cat(scores, 1)).softmax(1)
 
     def forward(
         self,

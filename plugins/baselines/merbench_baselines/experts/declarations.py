@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from merbench.api import Ablation, Case, Component, Recipe, Stage
 from merbench_baselines.declare import NO_DECAY, PAIRS, VECTORS, mosei_tower, part, with_tower
 
-UNUSED = "the noise on gates is drawn in training alone, and experts that no row chose get none"
+NO_GRADIENT = (
+    "the noise on gates is drawn in training alone, and experts that no row chose get none"
+)
 
 
 def components() -> Iterator[Component]:
@@ -36,7 +38,7 @@ def components() -> Iterator[Component]:
         "global and local vectors, the local ones of a mixture of experts",
         provides=("gates", "load"),
         min_modalities=2,
-        known_failures={"gradient reaches every parameter": UNUSED},
+        known_failures={"gradient reaches every parameter": NO_GRADIENT},
     )
     yield part(
         "objective",
@@ -149,7 +151,7 @@ def _glomo() -> Recipe:
             "train.clip_norm": 0.0,
         },
         search={"train.batch_size": None},
-        known_failures={"gradient reaches every parameter": UNUSED},
+        known_failures={"gradient reaches every parameter": NO_GRADIENT},
         cases=(
             Case(
                 datasets=("mosei",),

@@ -51,7 +51,7 @@ def windows(x_BLD: Tensor, mask_BL: Tensor, count: int) -> Tensor:
     return torch.where(length_B1[..., None] > 0, top_BGD, 0.0)
 
 
-class Weighted(nn.Module):
+class ModalityWeights(nn.Module):
     """Weights of modalities, softmax(MLP([x_m of all]) / sqrt(d)) over those that a row has, and
     the sum of the x_m by them.
     """
@@ -127,8 +127,8 @@ class GLoMo(nn.Module):
         self.attend = nn.ModuleList(
             EncoderLayer(d, config.heads, config.ffn, 0.1) for _ in range(config.fusion_layers)
         )
-        self.weigh_global = Weighted(d, count, config.dropout)
-        self.weigh_local = Weighted(d, count, config.dropout)
+        self.weigh_global = ModalityWeights(d, count, config.dropout)
+        self.weigh_local = ModalityWeights(d, count, config.dropout)
         self.both = nn.Linear(2 * d, d)
         self.of_modality = nn.ModuleDict({m: nn.Linear(2 * d, d) for m in widths})
         self.width = 2 * d

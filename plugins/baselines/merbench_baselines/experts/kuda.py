@@ -51,7 +51,7 @@ class Adapter(nn.Module):
         return x_BLD + self.up(h_BLN)
 
 
-class Encoder(nn.Module):
+class KnowledgeReader(nn.Module):
     """Steps -> [B, L, 2 width]: the states of a transformer, and beside them the knowledge that
     adapters gather from layer to layer: k_1 = A_1(LN(x_0 + x_1)), k_n = A_n(LN(k_{n-1} + x_n)).
     """
@@ -210,7 +210,7 @@ class KuDA(nn.Module):
             require_heads("fusion", getattr(config, name), config.heads, name)
         self.config, self.inputs, self.width = config, widths, config.width
         modalities, double = list(widths), 2 * config.reading
-        self.read = nn.ModuleDict({m: Encoder(w, config) for m, w in widths.items()})
+        self.read = nn.ModuleDict({m: KnowledgeReader(w, config) for m, w in widths.items()})
         self.adapt = nn.ModuleDict(
             {
                 m: nn.ModuleList(

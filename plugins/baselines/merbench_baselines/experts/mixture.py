@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune
 from merbench_baselines.layers import hidden_layer
 
-NOISE = 0.01
+LEAST_NOISE = 0.01
 """The least deviation of the noise on scores."""
 TINY = 1e-10
 
@@ -36,7 +36,7 @@ class Mixture(nn.Module):
         evaluation, or where all are: whether it is).
         """
         clean_BE = score_BE = self.gate(x_BD)
-        deviation_BE = F.softplus(self.noise(x_BD)) + NOISE
+        deviation_BE = F.softplus(self.noise(x_BD)) + LEAST_NOISE
         if self.training:
             score_BE = clean_BE + deviation_BE * torch.randn_like(clean_BE)
         best = score_BE.topk(self.chosen, 1)

@@ -28,7 +28,7 @@ from merbench_baselines.fields import Dropout, Layers
 from merbench_baselines.fusions.mult import positions
 
 
-class Tokens(nn.Module):
+class TokenReader(nn.Module):
     """Steps -> [B, K, width]: what K learned tokens are after a transformer over the tokens and the
     projected steps.
     """
@@ -145,7 +145,7 @@ class ALMT(nn.Module):
         super().__init__()
         require_heads("fusion", config.width, config.heads)
         self.inputs, self.guide, self.summary = widths, config.guide, config.summary
-        self.read = nn.ModuleDict({m: Tokens(w, config) for m, w in widths.items()})
+        self.read = nn.ModuleDict({m: TokenReader(w, config) for m, w in widths.items()})
         self.hyper_KD = nn.Parameter(torch.ones(config.tokens, config.width))
         self.text_positions_KD = nn.Parameter(torch.randn(config.tokens, config.width))
         self.text_layers = config.stack(config.hyper_layers - 1)

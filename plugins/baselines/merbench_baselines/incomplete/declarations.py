@@ -64,7 +64,13 @@ def components() -> Iterator[Component]:
 
 
 def recipes() -> Iterator[Recipe]:
-    yield Recipe(
+    yield _tfr_net()
+    yield _emt_dlfr()
+    yield _lnln()
+
+
+def _tfr_net() -> Recipe:
+    return Recipe(
         name="tfr-net",
         paper="Yuan et al. 2021, ACM Multimedia, doi 10.1145/3474085.3475585",
         summary="transformer-based feature reconstruction (Yuan et al. 2021)",
@@ -100,12 +106,14 @@ def recipes() -> Iterator[Recipe]:
                 summary="each modality attends to itself alone",
                 settings={"fusion.across": False},
             ),
-            _complete_rows("tfr-net"),
+            Ablation(
+                name="complete-rows",
+                summary="tfr-net trained on rows as they are, nothing hidden",
+                settings={f"{HIDE}.high": 0.0},
+            ),
             *PAIRS,
         ),
     )
-    yield _emt_dlfr()
-    yield _lnln()
 
 
 def _emt_dlfr() -> Recipe:
@@ -219,12 +227,4 @@ def _lnln() -> Recipe:
             ),
             *PAIRS[:2],
         ),
-    )
-
-
-def _complete_rows(name: str) -> Ablation:
-    return Ablation(
-        name="complete-rows",
-        summary=f"{name} trained on rows as they are, nothing hidden",
-        settings={f"{HIDE}.high": 0.0},
     )

@@ -34,7 +34,7 @@ from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete.tfr_net import spans
 from merbench_baselines.utterance_vectors import TextReading
 
-KEPT = 2**20
+MOST_STATES_KEPT = 2**20
 """Numbers of states beyond which what GEGLU makes of them, twenty times as many, is computed again
 on the way back and not kept: 3 layers and 2 views of long streams would take gigabytes."""
 
@@ -60,7 +60,7 @@ class Promotion(nn.Module):
         x_BTD = x_BTD + self.cross(self.norm(x_BTD), self.norm_source(source_BSD), mask_BS)
         n_BTD = self.norm_self(x_BTD)
         x_BTD = x_BTD + self.itself(n_BTD, n_BTD, mask_BT)
-        if torch.is_grad_enabled() and x_BTD.numel() > KEPT:
+        if torch.is_grad_enabled() and x_BTD.numel() > MOST_STATES_KEPT:
             return x_BTD + checkpoint(self.widened, x_BTD, use_reentrant=False)
         return x_BTD + self.widened(x_BTD)
 
@@ -69,7 +69,7 @@ class Promotion(nn.Module):
         return self.dropout(self.out(h * nn.functional.gelu(gate)))
 
 
-class Local(nn.Module):
+class StreamReader(nn.Module):
     """Steps -> states [B, L, width] and one vector [B, width]: an LSTM's, or of a language model
     its states and their first.
     """
@@ -142,12 +142,12 @@ class EMT(nn.Module):
         self.inputs = widths
         count = len(widths)
 
-        def local(m: Modality, width: int) -> Local:
+        def reader(m: Modality, width: int) -> StreamReader:
             reading: TextReading = config.text if m == "text" else "lstm"
             hidden, out = getattr(config, f"lstm_{m}"), getattr(config, f"vector_{m}")
-            return Local(width, hidden, out, reading)
+            return StreamReader(width, hidden, out, reading)
 
-        self.read = nn.ModuleDict({m: local(m, w) for m, w in widths.items()})
+        self.read = nn.ModuleDict({m: reader(m, w) for m, w in widths.items()})
         vectors: dict[str, int] = {m: self.read[m].width for m in widths}  # type: ignore[misc]
         self.project = nn.ModuleDict(
             {m: nn.Linear(w, config.width, bias=False) for m, w in vectors.items()}

@@ -56,7 +56,7 @@ def across_features(h_BLD: Tensor, mask_BL: Tensor) -> Tensor:
     return h_BLD + h_BLD @ score_BDD.softmax(2).transpose(1, 2)
 
 
-class Gated(nn.Module):
+class GatedSummary(nn.Module):
     """Steps -> [B, width]: the maximum over time of tanh(W [h; g * tanh(GRU(h))] + b), with a gate
     g = sigmoid(conv(GRU(h))) a step; zeros where there is no step.
     """
@@ -150,7 +150,7 @@ class TFRNet(nn.Module):
         summary = by_modality(config, "summary", widths)
         self.summaries = nn.ModuleDict(
             {
-                m: Gated(wide[m], summary[m], config.gru_layers, config.summary_dropout)
+                m: GatedSummary(wide[m], summary[m], config.gru_layers, config.summary_dropout)
                 for m in widths
             }
         )

@@ -31,7 +31,7 @@ from merbench_baselines.fields import Dropout, Layers
 from merbench_baselines.language_model.inside import check_inside
 
 
-class Emotional(nn.Module):
+class CrossModalAttention(nn.Module):
     """softmax(c Q K^T) V, Q of the text's steps, K and V of what a network makes of another
     modality's; zeros where a row lacks that.
     """
@@ -61,7 +61,9 @@ class Enhancement(nn.Module):
 
     def __init__(self, width: int, non_text: Mapping[str, int], sharpness: float) -> None:
         super().__init__()
-        self.find = nn.ModuleDict({m: Emotional(width, w, sharpness) for m, w in non_text.items()})
+        self.find = nn.ModuleDict(
+            {m: CrossModalAttention(width, w, sharpness) for m, w in non_text.items()}
+        )
         self.out = nn.Linear(len(non_text) * width, width)
 
     def forward(self, text_BTD: Tensor, non_text: Mapping[str, Steps]) -> Tensor:

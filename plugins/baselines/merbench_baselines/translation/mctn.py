@@ -24,7 +24,7 @@ from merbench_baselines.fields import Width
 from merbench_baselines.utterance_vectors import BiLSTM
 
 
-class Encoder(nn.Module):
+class SummedBiLSTM(nn.Module):
     """Steps -> states [B, T, hidden], the sums of an LSTM's from both directions; zeros in padding.
     Real steps come first.
     """
@@ -73,9 +73,9 @@ class MCTN(nn.Module):
         self.inputs, self.source, self.width = widths, config.source, config.read
         self.targets: list[Modality] = [m for m in widths if m != self.source]
         self.project = nn.Linear(widths[self.source], config.width)
-        self.first = Encoder(config.width, config.hidden)
+        self.first = SummedBiLSTM(config.width, config.hidden)
         if len(self.targets) > 1:
-            self.second = Encoder(config.hidden, config.hidden)
+            self.second = SummedBiLSTM(config.hidden, config.hidden)
         self.lstm = nn.LSTM(config.hidden, config.read, batch_first=True)
         self.score = nn.Linear(config.read, 1)
         self.widths = {"joint": config.hidden, "projected": config.width}

@@ -218,7 +218,7 @@ def test_what_is_computed_again_on_long_streams_has_the_same_gradients(monkeypat
 
     kept = gradients()
     assert len(calls) == 1
-    monkeypatch.setattr(emt, "KEPT", 1)
+    monkeypatch.setattr(emt, "MOST_STATES_KEPT", 1)
     again = gradients()
     assert len(calls) == 3 and all(map(torch.equal, kept, again))
 
