@@ -42,7 +42,7 @@ def with_staged(catalog, **recipe):
         kind="objective",
         name="taught",
         summary="",
-        target="merbench_baselines.task_loss:Task",
+        target="merbench_baselines.objectives.task_loss:Task",
         needs=("teacher", "view.weak"),
     )
     mine = Plugin("plug", "dist", "1", (Recipe(name="staged", summary="", **declared), taught))

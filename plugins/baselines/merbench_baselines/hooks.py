@@ -38,24 +38,24 @@ FAMILIES = (
 def _shared() -> Iterator[Component]:
     """Parts that every family uses."""
     pooled_or_labels = ("pooled", "labels")
-    yield part("objective", "task", "task_loss:Task", "the task's own loss")
+    yield part("objective", "task", "objectives.task_loss:Task", "the task's own loss")
     yield part(
         "objective",
         "squared-error",
-        "squared_error:SquaredError",
+        "objectives.squared_error:SquaredError",
         "the task's own loss, of a score the mean squared error",
     )
     yield part(
         "objective",
         "concordance",
-        "concordance:Concordance",
+        "objectives.concordance:Concordance",
         "a score's predictions agree with the labels of their batch",
         spaces=("score",),
     )
     yield part(
         "objective",
         "unimodal-scores",
-        "unimodal_scores:UnimodalScores",
+        "objectives.unimodal_scores:UnimodalScores",
         "each modality predicts the row's score by itself",
         needs=("scores", "scored"),
         spaces=("score",),

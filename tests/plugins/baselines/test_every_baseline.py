@@ -27,7 +27,7 @@ from merbench.testing import tiny
 from merbench_baselines.fusions import early_lstm, late_dnn, lmf, mult, pool, tfn
 from merbench_baselines.heads import MLP, Linear
 from merbench_baselines.hooks import merbench_components
-from merbench_baselines.task_loss import Task
+from merbench_baselines.objectives.task_loss import Task
 
 DECLARED = list(merbench_components())
 COMPONENTS = [d for d in DECLARED if isinstance(d, Component)]

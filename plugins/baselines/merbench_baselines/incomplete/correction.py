@@ -26,7 +26,7 @@ from merbench.api import (
 from merbench_baselines.attention import PreNormLayer
 from merbench_baselines.incomplete.lnln import TokenTransformer
 from merbench_baselines.incomplete.reconstruction import VIEW
-from merbench_baselines.squared_error import SquaredError
+from merbench_baselines.objectives.squared_error import SquaredError
 
 Weight = Annotated[float, Field(ge=0), Tune(0.05, 3.0, log=True)]
 

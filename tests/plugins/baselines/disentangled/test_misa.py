@@ -17,7 +17,7 @@ from merbench_baselines.disentangled.misa_loss import (
     difference,
 )
 from merbench_baselines.heads import MLP
-from merbench_baselines.squared_error import SquaredError
+from merbench_baselines.objectives.squared_error import SquaredError
 from merbench_baselines.utterance_vectors import EndStates, LSTMReader, StackedBiLSTM, StateReader
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
 

@@ -17,7 +17,7 @@ from merbench_baselines.align import resample
 from merbench_baselines.experts.kuda import KuDA, sentiment_ratios
 from merbench_baselines.experts.kuda_loss import Correlation
 from merbench_baselines.fusions.mult import positions
-from merbench_baselines.unimodal_scores import UnimodalScores
+from merbench_baselines.objectives.unimodal_scores import UnimodalScores
 from tests.plugins.baselines.fusions.test_almt import attend
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
 

@@ -6,7 +6,7 @@ import torch
 
 from merbench.api import Batch, Output, Progress
 from merbench.testing import tiny
-from merbench_baselines.concordance import Concordance
+from merbench_baselines.objectives.concordance import Concordance
 
 NOW = Progress(0, 1, 0, 1, "main")
 
