@@ -90,4 +90,6 @@ def run_done(record: Record, reused: bool = False, other_source: bool = False) -
 
 
 def _by_stage(plan: Plan) -> dict[str, int]:
-    return {s.name: plan.train.epochs if s.epochs is None else s.epochs for s in plan.stages}
+    """Name -> epochs of its own: none of a stage that runs within another."""
+    epochs = {s.name: plan.train.epochs if s.epochs is None else s.epochs for s in plan.stages}
+    return epochs | {stage.name: 0 for stage in plan.stages if stage.within}
