@@ -172,8 +172,8 @@ def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> Sh
     space = space_of(plan, fixed_by(plan, request))
     name = search_name(plan, space, config)
     storage = open_storage(config.storage, store.root, name)
-    # What chooses epochs chooses settings.
-    metric = plan.metrics.selecting(plan.train.select)
+    # What chooses epochs in the end chooses settings.
+    metric = (plan.selecting or [plan.metrics.selecting(plan.train.select)])[-1]
     higher = plan.metrics[metric].higher_is_better
     direction = StudyDirection.MAXIMIZE if higher else StudyDirection.MINIMIZE
     study = optuna.create_study(

@@ -156,7 +156,7 @@ class _EpochReport:
         self.measurer, self.plan, self.trial = measurer, plan, trial
         self.seed, self.fold, self.may_prune = seed, fold.split.fold, may_prune
         self.earlier_values = list(earlier_values)
-        self.step = len(earlier_values) * measurer.epochs
+        self.first_step = len(earlier_values) * measurer.epochs
         self.best = -math.inf
 
     def __call__(self, entry: dict[str, Any]) -> None:
@@ -164,14 +164,16 @@ class _EpochReport:
             raise TrialLostError
         event = epoch_done(self.plan, "", self.seed, self.fold, entry)
         self.measurer.watch(TrialEpoch(trial=self.trial.number, epoch=event))
-        sign = self.measurer.search.sign
-        if event.value is not None:
-            self.best = max(self.best, sign * event.value)
+        search = self.measurer.search
+        # An earlier stage may go by another metric.
+        if event.value is not None and event.metric == search.metric:
+            self.best = max(self.best, search.sign * event.value)
         if math.isfinite(self.best):
-            self.trial.report(fmean([*self.earlier_values, sign * self.best]), self.step)
+            # Where a stage has stopped early the next one begins as in trials where it has not.
+            step = self.first_step + event.epoch - 1
+            self.trial.report(fmean([*self.earlier_values, search.sign * self.best]), step)
             if self.may_prune and self.trial.should_prune():
                 raise TrialPruned
-        self.step += 1
 
 
 def _folds_without_test(plan: Plan) -> list[Fold]:

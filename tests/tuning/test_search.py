@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
 import pytest
 
 import merbench.tuning.trial as module
-from merbench.api import RequestError, RunError
+from merbench.api import RequestError, RunError, Stage
 from merbench.api.events import TrialDone, TrialEpoch, ignore
 from merbench.data.encoder_cache.cache import Cache
 from merbench.engine.resolve import resolve
@@ -371,6 +372,37 @@ def test_every_sampler_and_pruner_ends_with_so_many_trials(ask, store, sampler, 
     asked = ask(settings={**QUICK, "train.epochs": 1})
     tuned = tune(*asked, store, MACHINE, SearchConfig(11, sampler=sampler, pruner=pruner))
     assert (tuned.trials, tuned.failed, tuned.sampler) == (11, 0, sampler)
+
+
+def test_a_search_goes_by_what_chooses_the_epochs_of_the_last_stage(ask, store):
+    asked = ask(settings={**QUICK, "stage.main.select": "corr"})
+    joined = join(*asked, store, SearchConfig(1))
+    assert (joined.metric, joined.sign, joined.study.direction.name) == ("corr", 1, "MAXIMIZE")
+
+
+def test_reports_of_stages_stand_where_those_of_other_trials_do(ask):
+    """Also where a stage stopped early; one that goes by another metric reports nothing."""
+    plan = ask(settings={"train.epochs": 5})[1]
+    stages = tuple(Stage(name=name) for name in ("corr first", "first", "second"))
+    plan = dataclasses.replace(plan, stages=stages)
+    measurer = SimpleNamespace(
+        epochs=15,
+        worker=SimpleNamespace(lost_trial=False),
+        watch=ignore,
+        search=SimpleNamespace(sign=-1, metric="mae"),
+    )
+    reports = []
+    trial = SimpleNamespace(number=0, report=lambda value, step: reports.append((step, value)))
+    fold = SimpleNamespace(split=SimpleNamespace(fold=None))
+    report = module._EpochReport(measurer, plan, trial, 0, fold, [3.0], may_prune=False)
+    for stage, epoch, value in [
+        ("corr first", 0, {"corr": 9.0}),
+        ("first", 0, {"mae": 2.0}),
+        ("first", 1, {"mae": 4.0}),
+        ("second", 0, {"mae": 1.0}),
+    ]:
+        report({"stage": stage, "epoch": epoch, "loss": {}, **value})
+    assert reports == [(20, 2.5), (21, 2.5), (25, 2.0)]
 
 
 def test_multilabel_maximises_its_metric_with_its_own_thresholds(ask, search, store):

@@ -165,10 +165,10 @@ class Plan:
 
     @property
     def selecting(self) -> list[str]:
-        """The metrics that choose epochs, those of later stages last."""
+        """The metrics that choose epochs, that of the last stage last."""
         names = [
             self.metrics.selecting(stage.settings.get("select", self.train.select))
             for stage in self.stages
             if stage.selects and not stage.within
         ]
-        return list(dict.fromkeys(names))
+        return list(dict.fromkeys(reversed(names)))[::-1]
