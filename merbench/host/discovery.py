@@ -25,7 +25,7 @@ from merbench.api.declarations.component import ACCEPTS, COMPONENT_KINDS, Compon
 from merbench.api.declarations.declaration import API
 from merbench.api.declarations.hookspecs import PROJECT, Hooks
 from merbench.api.declarations.metrics import MetricDef
-from merbench.api.declarations.recipe import Recipe
+from merbench.api.declarations.recipe import Ablation, Recipe
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.material.types import SpaceKind
 from merbench.host.field_types import wrong_fields
@@ -187,7 +187,23 @@ def checked(declaration: object) -> Declaration:
         _check_values(declaration, "spaces", get_args(SpaceKind))
     _check_tuples(declaration, repr(declaration.name))
     _check_types(declaration)
+    if isinstance(declaration, Recipe):
+        _check_named_once(declaration, f"recipe {declaration.name!r}")
     return declaration
+
+
+def _check_named_once(owner: Recipe | Ablation, origin: str) -> None:
+    """No two stages, views or ablations of a recipe have one name, nor stages of an ablation."""
+    for field in ("stages", "views", "ablations"):
+        times = Counter(inner.name for inner in getattr(owner, field, None) or ())
+        for name, count in times.items():
+            if count > 1:
+                raise DeclarationError(
+                    f"{origin} has {'two' if count == 2 else count} {field} named {name!r}; "
+                    "rename all but one"
+                )
+    for ablation in getattr(owner, "ablations", ()):
+        _check_named_once(ablation, f"ablation {ablation.name!r} of {origin}")
 
 
 def _check_yielded_once(declarations: Sequence[Declaration]) -> None:
@@ -234,6 +250,11 @@ def _check_metric(metric: MetricDef) -> None:
     if not callable(metric.value):
         raise DeclarationError(
             f"metric {metric.name!r} has value={metric.value!r}; give a function of (y, p)"
+        )
+    if metric.name in ("stage", "epoch", "loss"):
+        raise DeclarationError(
+            f"a metric is named {metric.name!r}, as is a field of a run's history; "
+            "give it another name"
         )
     if any(metric.name == built_in.name for built_in in BUILT_IN.metrics):
         raise DeclarationError(

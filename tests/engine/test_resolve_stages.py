@@ -87,6 +87,11 @@ def test_a_stages_settings_and_views_are_of_the_run_and_its_identity(catalog, co
     assert plan_of(plan.spec, with_staged(catalog), corpus, None).spec == plan.spec
 
 
+def test_a_number_of_a_stage_is_the_same_run_however_it_is_written(catalog, corpus):
+    specs = [staged(catalog, corpus, settings={"stage.main.lr": lr}).spec for lr in (1, 1.0, "1")]
+    assert len({run_id(spec, {}, 0, None) for spec in specs}) == 1
+
+
 @pytest.mark.parametrize("none", [None, "", ()])
 def test_a_view_may_lose_its_transforms(catalog, corpus, none):
     plan = staged(catalog, corpus, settings={"view.weak": none})
@@ -111,7 +116,13 @@ def test_ablations_change_stages(catalog, corpus):
         ({"objective": ("taught",), "views": ()}, {"train.ema": 0.9}, "needs view.weak, and the recipe has no such view"),
         ({"stages": (Stage(name="a", within="mian"), Stage(name="main"))}, {}, "unknown stage 'mian'; did you mean 'main'"),
         ({"stages": (Stage(name="a", within="main"), Stage(name="main"))}, {"stage.a.epochs": 2}, "no epochs of its own"),
+        ({"stages": (Stage(name="a", within="main", epochs=2), Stage(name="main"))}, {}, "stage a of model staged runs within stage main and has no epochs of its own"),
         ({"stages": (Stage(within="main"),)}, {}, "unknown stage 'main'"),
+        ({"stages": ()}, {}, "model staged has no stage that does not run within another"),
+        ({"stages": (Stage(epochs=-3),)}, {}, "stage.main.epochs=-3 does not fit stage main of model staged"),
+        ({"stages": (Stage(settings={"epochs": 4}),)}, {}, r"stage main of model staged has epochs among its settings; declare Stage\(epochs=4\)"),
+        ({"stages": (Stage(settings={"stack": True}),)}, {}, "stack among its settings.*train.stack"),
+        ({}, {"stage.main.stack": True}, "stack among its settings; seeds train together in all stages or in none: train.stack"),
         ({}, {"train.objective_schedules": {"tsak": "constant"}}, "unknown objective 'tsak'; did you mean 'task'"),
         ({}, {"train.objective_schedules": {"task": "up"}}, "is none of: constant, ramp:FROM:TO"),
     ],

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from merbench.api import (
+    Ablation,
     Command,
     Component,
     MerbenchError,
@@ -226,6 +227,7 @@ def test_a_declaration_that_would_be_misread_breaks_its_plugin_alone(
     assert Catalog([plugin]).names("encoder") == []
 
 
+ABLATION = Ablation(name="x", summary="")
 RIGHT = {
     Component: {"kind": "fusion", "name": "it", "summary": "", "target": "a.b:C"},
     Recipe: {"name": "it", "summary": "", "encoders": {"text": "bag-of-words"}},
@@ -293,6 +295,24 @@ def test_a_tuple_that_is_none_breaks_its_plugin_alone(monkeypatch, declared, sen
     assert re.search(sentence, plugin.error or "") and not plugin.declarations
 
 
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        ({"stages": (Stage(), Stage(epochs=2))}, "recipe 'it' has two stages named 'main'; rename"),
+        ({"views": (View("a"), View("a"))}, "recipe 'it' has two views named 'a'"),
+        ({"ablations": (ABLATION, ABLATION)}, "recipe 'it' has two ablations named 'x'"),
+        (
+            {"ablations": (dataclasses.replace(ABLATION, stages=(Stage(), Stage())),)},
+            "ablation 'x' of recipe 'it' has two stages named 'main'",
+        ),
+    ],
+)
+def test_what_a_recipe_names_twice_breaks_its_plugin_alone(monkeypatch, declared, sentence):
+    install_here(monkeypatch, lambda: [Recipe(**{**RIGHT[Recipe], **declared})])
+    (plugin,) = discover()
+    assert sentence in (plugin.error or "")
+
+
 def test_a_hook_that_asks_for_arguments_is_told_what_is_wrong_with_it(monkeypatch):
     install_here(monkeypatch, lambda catalog: [])
     (plugin,) = discover()
@@ -312,6 +332,7 @@ def test_a_recipe_and_a_component_may_share_a_name():
     [
         ({"name": "mae"}, "one of merbench's own"),
         ({"name": "a b"}, "make a name"),
+        ({"name": "loss"}, "named 'loss', as is a field of a run's history"),
         ({"kinds": ("joint",)}, "choose of score"),
         ({"kinds": "score"}, "choose of score"),
         ({"value": 3}, "give a function"),

@@ -34,25 +34,46 @@ def settle(
 def _settled(stage: Stage, settings: Settings, train: TrainConfig, model: str) -> Stage:
     slot, origin = f"stage.{stage.name}", f"stage {stage.name} of model {model}"
     fields = dict(settings.fields.get(slot, {}))
+    _check_settings({*stage.settings, *(fields.keys() - {"epochs"})}, stage, origin)
+    epochs: int | None
     if "epochs" in fields:
         if stage.within:
             raise RequestError(
                 f"{slot}.epochs: that stage has no epochs of its own, it makes a pass in each of "
                 f"stage {stage.within}; set stage.{stage.within}.epochs"
             )
-        # Validated as train.epochs is.
-        epochs: int | None = configured(
-            TrainConfig, {"epochs": fields.pop("epochs")}, slot, origin
-        ).epochs  # type: ignore[attr-defined]
+        epochs = _epochs(fields.pop("epochs"), slot, origin)
     else:
-        epochs = stage.epochs
+        epochs = None if stage.epochs is None else _epochs(stage.epochs, slot, origin)
         if epochs is not None and ("train", "epochs") in settings.asked:
             epochs = min(epochs, train.epochs)
     usual = train.model_dump()
     declared = {name: laid_over(usual.get(name), v) for name, v in stage.settings.items()}
-    all_fields = {**declared, **fields}
-    configured(TrainConfig, {**usual, **all_fields}, "train" if not fields else slot, origin)
-    return dataclasses.replace(stage, epochs=epochs, settings=all_fields)
+    config = configured(
+        TrainConfig, {**usual, **declared, **fields}, "train" if not fields else slot, origin
+    )
+    # As they were read: 1, 1.0 and "1" are one run.
+    read = config.model_dump(mode="json", include=set(fields))
+    return dataclasses.replace(stage, epochs=epochs, settings={**declared, **read})
+
+
+def _epochs(value: Any, slot: str, origin: str) -> int:
+    """Validated as train.epochs is."""
+    return configured(TrainConfig, {"epochs": value}, slot, origin).epochs  # type: ignore[attr-defined, no-any-return]
+
+
+def _check_settings(names: set[str], stage: Stage, origin: str) -> None:
+    """Those that would be without effect there are refused."""
+    if "epochs" in names:
+        raise RequestError(
+            f"{origin} has epochs among its settings; declare "
+            f"Stage(epochs={stage.settings['epochs']!r})"
+        )
+    if "stack" in names:
+        raise RequestError(
+            f"{origin} has stack among its settings; seeds train together in all stages or in "
+            "none: train.stack"
+        )
 
 
 def settings_of(stage: Stage, train: TrainConfig) -> TrainConfig:
@@ -66,7 +87,12 @@ def _check_within(stages: Sequence[Stage], model: str) -> None:
         if stage.within and stage.within not in outer:
             origin = f"stage {stage.name} of model {model} runs within it"
             raise RequestError(unknown("stage", stage.within, outer, origin))
-    if stages and not outer:
+        if stage.within and stage.epochs is not None:
+            raise RequestError(
+                f"stage {stage.name} of model {model} runs within stage {stage.within} and has no "
+                f"epochs of its own; declare those of stage {stage.within}"
+            )
+    if not outer:
         raise RequestError(f"model {model} has no stage that does not run within another")
 
 
