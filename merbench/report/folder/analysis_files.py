@@ -5,9 +5,9 @@ records of a board and is drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class _Summary(BaseModel):
@@ -39,10 +39,13 @@ class _Point(BaseModel):
     n: int
 
 
+_Damage = Annotated[str, Field(pattern=r"^\w+=(drop|mask|noise)$")]
+
+
 class _Robust(BaseModel):
     track: dict[str, Any]
     lines: list[_Line]
-    curves: dict[str, dict[str, list[_Point]]]
+    curves: dict[str, dict[_Damage, list[_Point]]]
 
 
 EXTRAS: Mapping[str, type[BaseModel]] = {"generalise": _Generalise, "robust": _Robust}

@@ -155,7 +155,15 @@ def test_control_characters_of_others_are_in_no_file(tmp_path):
 
 @pytest.mark.parametrize("kind", ["generalise", "robust"])
 @pytest.mark.parametrize(
-    "text", ["{}", "[]", "1", '{"track": {}, "labels": {}, "test": [{"summary": 1}]}', "NaN"]
+    "text",
+    [
+        "{}",
+        "[]",
+        "1",
+        '{"track": {}, "labels": {}, "test": [{"summary": 1}]}',
+        '{"track": {}, "lines": [], "curves": {"tfn": {"audio": []}}}',
+        "NaN",
+    ],
 )
 def test_what_lies_beside_the_records_and_cannot_be_drawn_is_named(root, kind, text):
     path = root / "sample-sentiment-standard"
