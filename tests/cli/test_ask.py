@@ -128,6 +128,14 @@ def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
     )
 
 
+def test_curves_that_nothing_fits_are_told_after_what_was_found(merbench, tmp_path):
+    words = ("robust", "--model", "tfidf-ridge", *QUICK, "--seeds", "1", "--corrupt", "text=drop")
+    result = merbench(*words, "--corrupt", "text=noise:0:1:3", "--plot", "c.svg", "--json")
+    assert result.returncode == 2 and "--plot c.svg is not written" in result.stderr
+    assert [bool(line.get("summary")) for line in loads(result.stdout)["lines"]][:2] == [True] * 2
+    assert not (tmp_path / "c.svg").exists()
+
+
 def test_a_failed_run_beside_a_finished_one_is_exit_code_1(merbench):
     words = ("robust", "--model", "ridge,tfn", *QUICK, "--seeds", "1", "--json")
     never_finite = ("--set", "train.lr=1e30", "--set", "train.clip_norm=0")

@@ -132,8 +132,6 @@ def _damages(
         name: curves(cases, of_model, metrics.ranking) for name, of_model in lines_by_model.items()
     }
     differences = compare(lines, metrics)
-    if plot:
-        _draw(plot, first_plan, by_inner_key(curves_by_model))
     if options.as_json:
         points = {
             name: {damage: [p._asdict() for p in ps] for damage, ps in by_damage.items()}
@@ -145,6 +143,8 @@ def _damages(
     else:
         title_text = f"{first_plan.track.title} · damaged test rows"
         show_lines(title_text, lines, differences, metrics, "test rows")
+    if plot:
+        _draw(plot, first_plan, by_inner_key(curves_by_model))
 
 
 def _rates(
@@ -162,8 +162,6 @@ def _rates(
     curves = missing(bench, plans, kind)
     first_plan = next(iter(plans.values()))
     figure = panels(curves, first_plan.metrics.ranking, kind)
-    if plot:
-        _draw(plot, first_plan, figure)
     if options.as_json:
         points_by_model = by_inner_key(figure)
         points = {
@@ -180,6 +178,8 @@ def _rates(
         label = "steps" if kind == "mask" else "modalities"
         title = f"{first_plan.track.title} · test rows lack {label}"
         _show_rates(title, curves, first_plan.metrics)
+    if plot:
+        _draw(plot, first_plan, figure)
 
 
 def by_inner_key(nested: Mapping[str, Mapping[str, T]]) -> dict[str, dict[str, T]]:
@@ -192,9 +192,16 @@ def by_inner_key(nested: Mapping[str, Mapping[str, T]]) -> dict[str, dict[str, T
 
 
 def _draw(plot: Path, plan: Plan, panels: Mapping[str, Mapping[str, Any]]) -> None:
+    """Last, so that what was found is shown where there is no curve: RequestError."""
+    from merbench.api.errors import RequestError
     from merbench.report.pictures.damage_curves import curves
     from merbench.results.files import write_output
 
+    if not panels:
+        raise RequestError(
+            f"--plot {plot} is not written: no damage has a {plan.metrics.ranking} at two "
+            "strengths or more; ask for one that fits what the models read"
+        )
     write_output(plot, curves(plan.track.title, plan.metrics.ranking, panels))
     say(f"curves: {plot}")
 
