@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 from merbench.api.errors import RequestError
@@ -52,6 +54,11 @@ class LiveServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://{self.server_address[0]!s}:{self.server_port}/"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader who closes the page while it is sent is nothing to report."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def knows(self, host: str | None) -> bool:
         """True if a Host header names this server."""
         name, port = _split(host or "")
@@ -79,7 +86,10 @@ class _Handler(BaseHTTPRequestHandler):
             text = "This server is asked for under a name that is not its own (--allow-host)."
             self._answer(HTTPStatus.FORBIDDEN, text.encode(), "text/plain; charset=utf-8")
             return
-        page = self.server.pages.get(urlsplit(self.path).path)
+        try:
+            page = self.server.pages.get(urlsplit(self.path).path)
+        except ValueError:  # it is no address
+            page = None
         if page is None:
             text = "There is no such page; / lists the boards."
             self._answer(HTTPStatus.NOT_FOUND, text.encode(), "text/plain; charset=utf-8")

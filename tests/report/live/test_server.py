@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
 from threading import Thread
 
 import pytest
@@ -72,12 +74,23 @@ def test_progress_of_a_running_run(server, root):
         ("/", "evil.example", "GET", 403), ("/status.json", "evil.example:{port}", "GET", 403), ("/", "localhost:1", "GET", 403),
         ("/", "", "GET", 403), ("/", "localhost:{port}", "GET", 200), ("/", "[::1]:{port}", "HEAD", 200), ("/", None, "POST", 501),
         ("/../runs", None, "GET", 404), ("/%2e%2e/x", None, "GET", 404), ("/runs/x.json", None, "GET", 404), ("/index.html?x=1", None, "GET", 200),
+        ("http://[", "localhost:{port}", "GET", 404),
     ],
 )  # fmt: skip
 def test_who_is_answered(server, path, host, method, expected):
     host = host and host.format(port=server.server_port)
     status, text, _ = ask(server, path, host, method)
     assert status == expected and (method != "HEAD" or text == "")
+
+
+def test_a_reader_who_goes_is_nothing_to_report(server, capfd):
+    for _ in range(5):
+        gone = socket.create_connection(("127.0.0.1", server.server_port))
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.sendall(b"GET /status.json HTTP/1.1")
+        gone.close()  # with a reset, in the middle of the request
+    assert ask(server, "/")[0] == 200
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 300, "\0", "no.such.host.invalid", "\udc80"])
