@@ -93,7 +93,8 @@ def joined_rows(
         elif differ := sum(not same(old_cells[r], new[r]) for r in filled if new[r].strip()):
             note(
                 f"{differ:,} cells of column {name} differ from those that are there, "
-                "which are kept"
+                "which are kept; to have these, add them under another --name, or delete the data "
+                "set's folder first"
             )
         empty = [row for row in new if not old_cells[row].strip() and new[row].strip()]
         for row in empty:

@@ -35,9 +35,9 @@ def test_empty_cells_are_filled_and_counted(join):
 
 def test_rows_whose_labels_are_others_are_refused(join):
     labels = [str(k % 2) for k in range(20)]
-    assert join(label=["0.05", "0", *labels[2:]])[1] == [
-        "2 cells of column label differ from those that are there, which are kept"
-    ]
+    (note,) = join(label=["0.05", "0", *labels[2:]])[1]
+    assert "2 cells of column label differ from those that are there, which are kept;" in note
+    assert "another --name" in note
     assert not join(label=["", "", *labels[2:]])[1]  # an empty cell says nothing else
     with pytest.raises(
         DataError, match=r"20 of 20 cells of column label are others than in .*label\.csv"
