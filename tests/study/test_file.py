@@ -182,7 +182,7 @@ TRACK = "[[tracks]]\ndataset = 'tiny'\n"
         (f"{ONE}seeds = []\n{TRACK}", "seeds does not fit: give at least 1 in the list"),
         (f"{ONE}seeds = [-1]\n{TRACK}", "seeds[1] does not fit: give at least 0"),
         (f"{ONE}seeds = ['1']\n{TRACK}", "seeds[1] does not fit: give a whole number"),
-        (f"{ONE}seeds = true\n{TRACK}", "seeds does not fit: give a list"),
+        (f"{ONE}seeds = true\n{TRACK}", "seeds does not fit: write a number of"),
         (f"{ONE}ablations = [3]\n{TRACK}", "ablations[1] does not fit: give a text"),
         (f"{ONE}floors = 'no'\n{TRACK}", "floors does not fit: give true or false"),
         (f"{ONE}settings.train.lr = 2026-01-01\n{TRACK}", "settings.train.lr does not fit: give a"),
