@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api.errors import RequestError
+from merbench.api.media.stated_size import missing_bytes
 from merbench.api.system_errors import is_shortage
 
 SHORT = 0.9
@@ -192,6 +193,8 @@ class Track:
                 f"its audio track breaks off after {float(self.end - self.start):.1f} of "
                 f"{float(self.length):.1f} s"
             )
+        if missing := missing_bytes(self.path):
+            return "its file breaks off: {:,} of {:,} bytes are there".format(*missing)
         return (
             f"its {self.kind} track is damaged in {self.damaged} place(s)" if self.damaged else ""
         )
