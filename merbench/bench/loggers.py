@@ -18,10 +18,14 @@ def open_loggers(catalog: Catalog, where_by_name: Mapping[str, str]) -> list[Gua
     """``where_by_name``: logger -> where it writes. RequestError where there is no such logger, or
     the library that it needs is not installed.
     """
-    return [
-        GuardedLogger(name, catalog.load(catalog.component("logger", name))(where))
-        for name, where in where_by_name.items()
-    ]
+    from merbench.host.catalog import faults_named
+
+    loggers = []
+    for name, where in where_by_name.items():
+        factory = catalog.load(catalog.component("logger", name))
+        with faults_named(f"logger {name}"):
+            loggers.append(GuardedLogger(name, factory(where)))
+    return loggers
 
 
 class GuardedLogger:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -12,7 +13,7 @@ from merbench.api.declarations.component import Component, ComponentKind
 from merbench.api.declarations.metrics import MetricDef
 from merbench.api.declarations.recipe import Recipe
 from merbench.api.did_you_mean import did_you_mean
-from merbench.api.errors import RequestError
+from merbench.api.errors import MerbenchError, RequestError
 from merbench.host.discovery import Declaration, Plugin, kind_of
 from merbench.host.guarded_imports import off_stdout
 from merbench.results.metrics import BUILT_IN, Registry
@@ -21,6 +22,17 @@ from merbench.results.metrics import BUILT_IN, Registry
 def unknown(kind: str, name: str, known: Sequence[str], where: str) -> str:
     """One sentence for a name that is not known, with the nearest ones."""
     return f"unknown {kind} {name!r}; {did_you_mean(name, known, most=3)} ({where})"
+
+
+@contextmanager
+def faults_named(owner: str) -> Iterator[None]:
+    """Around the making of what a plugin brings: RequestError that names it for what it raises."""
+    try:
+        yield
+    except (MerbenchError, OSError):  # one sentence already
+        raise
+    except Exception as error:
+        raise RequestError(f"{owner} cannot be made: {type(error).__name__}: {error}") from error
 
 
 class Catalog:

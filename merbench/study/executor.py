@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from merbench.api import Config, MerbenchError, RunError
 from merbench.api.parts import Executor
 from merbench.engine.plan.settings import configured
-from merbench.host.catalog import Catalog
+from merbench.host.catalog import Catalog, faults_named
 
 T = TypeVar("T")
 
@@ -20,7 +20,8 @@ def executor_of(
     """RequestError where there is no such executor or it has no such setting."""
     factory = catalog.load(catalog.component("executor", name))
     config = configured(getattr(factory, "Config", Config), settings, "", f"executor {name}")
-    return NamedExecutor(name, factory(config, jobs, folder))
+    with faults_named(f"executor {name}"):
+        return NamedExecutor(name, factory(config, jobs, folder))
 
 
 class NamedExecutor:

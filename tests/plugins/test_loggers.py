@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import struct
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import merbench as package
+from merbench.api import RequestError
 from merbench.api.events import EpochDone, Note, RunResumed, RunStarted
-from merbench.bench.loggers import GuardedLogger
+from merbench.bench.loggers import GuardedLogger, open_loggers
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
 
@@ -214,3 +216,12 @@ def test_a_library_that_is_not_there_is_one_sentence(merbench, monkeypatch, name
 def test_loggers_are_listed(merbench):
     rows = loads(merbench("list", "loggers", "--json", check=True).stdout)["loggers"]
     assert {row["name"] for row in rows} == {"tensorboard", "mlflow", "wandb"}
+
+
+def test_a_logger_that_cannot_be_made_is_told_with_its_name():
+    def unable(where):
+        raise KeyError(where)
+
+    catalog = SimpleNamespace(component=lambda kind, name: name, load=lambda component: unable)
+    with pytest.raises(RequestError, match=r"^logger mine cannot be made: KeyError: 'here'$"):
+        open_loggers(catalog, {"mine": "here"})

@@ -206,6 +206,11 @@ def test_shuffling_one_modality_changes_what_fusion_learns(make, store):
     assert after.weights_sha256 != before.weights_sha256
 
 
+def _stumbling():
+    """A part may be made by a function."""
+    return lambda: {}["gates"]
+
+
 class Stumbles:
     def __call__(self):
         return {}["gates"]
@@ -230,6 +235,8 @@ def test_what_a_part_raises_is_a_failed_run_and_what_merbench_raises_is_not():
     )
     assert told(lambda: {}["gates"]) == ""
     assert told(lambda: int("x")).startswith("ValueError: invalid literal")
+    plan.parts["fusion"].factory = _stumbling
+    assert told(_stumbling()).startswith("fusion mine (test_run.py, line")
 
 
 def test_a_part_that_ends_the_program_fails_its_run_and_a_signals_handler_ends_it(

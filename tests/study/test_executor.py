@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from merbench.api import RequestError, RunError
-from merbench.study.executor import NamedExecutor
+from merbench.study.executor import NamedExecutor, executor_of
 
 
 def _raises(work, tasks):
@@ -25,6 +27,15 @@ def _raises(work, tasks):
 def test_what_an_executor_raises_or_yields_amiss_is_told_with_its_name(executor, told):
     with pytest.raises(RunError, match=told):
         list(NamedExecutor("mine", executor)(print, [1, 2]))
+
+
+def test_an_executor_that_cannot_be_made_is_told_with_its_name(tmp_path):
+    def unable(config, jobs, folder):
+        raise KeyError("queue")
+
+    catalog = SimpleNamespace(component=lambda kind, name: name, load=lambda component: unable)
+    with pytest.raises(RequestError, match=r"^executor mine cannot be made: KeyError: 'queue'$"):
+        executor_of(catalog, "mine", {}, 1, tmp_path)
 
 
 def test_what_it_yields_and_its_own_sentences_pass():

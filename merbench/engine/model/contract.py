@@ -254,7 +254,12 @@ def fault(error: BaseException, parts: Iterable[Part]) -> str:
         if frame.f_globals.get("__name__", "").startswith("torch."):
             continue  # in a part's method that is nn.Module's
         for part in parts:
-            if isinstance(part.factory, type) and isinstance(owner, part.factory):
+            factory = part.factory
+            if isinstance(factory, type):
+                of_part = isinstance(owner, factory)
+            else:  # a function, of whose module is what it makes
+                of_part = frame.f_globals.get("__name__") == factory.__module__
+            if of_part:
                 return (
                     f"{part.component.kind} {part.component.name} "
                     f"({Path(frame.f_code.co_filename).name}, line {line})"

@@ -22,7 +22,7 @@ from merbench.api import (
     Task,
     TrainConfig,
 )
-from merbench.api.errors import LabelsError, RequestError
+from merbench.api.errors import LabelsError, MerbenchError, RequestError
 from merbench.engine.plan.start_weights import Start
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.record import Track
@@ -77,25 +77,23 @@ class Part:
     def pretrained(self) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from; nothing where it starts from none."""
         hashes: dict[str, str] = (
-            self.factory.pretrained(self.config) if "weights" in self.component.pretrained else {}
+            self._ask("pretrained") if "weights" in self.component.pretrained else {}
         )
         return hashes
 
     def check(self, space: LabelSpace, lexicon: Lexicon | None) -> None:
         """LabelsError where it could not be built for these labels and word vectors."""
-        if check := getattr(self.factory, "check", None):
+        if hasattr(self.factory, "check"):
             try:
-                check(self.config, space, lexicon)
+                self._ask("check", space, lexicon)
             except RequestError as error:
                 raise LabelsError(str(error)) from error
 
     @property
     def sources(self) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where they have one."""
-        sources_of = getattr(self.factory, "sources", None)
-        source_by_name: dict[str, str] = (
-            sources_of(self.config) if self.pretrained and sources_of else {}
-        )
+        named = self.pretrained and hasattr(self.factory, "sources")
+        source_by_name: dict[str, str] = self._ask("sources") if named else {}
         return source_by_name
 
     @property
@@ -103,7 +101,22 @@ class Part:
         """Whether it is an encoder whose output for a row never changes, so that it may be kept
         (``engine/rows/encode.py``).
         """
-        return self.component.version > 0 and bool(self.factory.fixed(self.config))
+        return self.component.version > 0 and bool(self._ask("fixed"))
+
+    def _ask(self, method: str, *arguments: object) -> Any:
+        """What the part's class says of its settings. RequestError, which names the part, for what
+        is its fault.
+        """
+        try:
+            return getattr(self.factory, method)(self.config, *arguments)
+        except MerbenchError:
+            raise
+        except Exception as error:
+            component = self.component
+            raise RequestError(
+                f"{component.kind} {component.name} ({component.target}): its {method}() ended "
+                f"with {type(error).__name__}: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
