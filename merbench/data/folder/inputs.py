@@ -87,7 +87,7 @@ def _csv(path: Path) -> Inputs:
     if "text" not in table.cells:
         advice = did_you_mean("text", table.cells)
         raise DataError(
-            f"{path} has no column 'text'; {advice} Name the column of the texts 'text'"
+            f"{path} has no column 'text'; {advice} (call the column of the texts text)"
         )
     return _texts(_ids(table), table.column("text"))
 

@@ -97,5 +97,7 @@ def test_a_csv_may_have_ids_and_must_have_texts(tmp_path):
     (tmp_path / "new.csv").write_text("id,text\na,good\na,bad\n")
     assert read_inputs([tmp_path / "new.csv"], []).ids == ["line 2", "line 3"]
     (tmp_path / "new.csv").write_text("id,txt\na,good\n")
-    with pytest.raises(DataError, match="no column 'text'; did you mean 'txt'"):
+    with pytest.raises(
+        DataError, match=r"no column 'text'; did you mean 'txt'\? \(call the column"
+    ):
         read_inputs([tmp_path / "new.csv"], [])
