@@ -18,6 +18,8 @@ from merbench_encoders.apostrophes import with_apostrophes
 from merbench_encoders.letter_case import LetterCase, lowered
 
 _WORD = re.compile(r"\S+")
+SENTENCE_SETTINGS = "sentence_bert_config.json"
+"""In which sentence-transformers says how many pieces a text keeps."""
 
 
 class PieceRows:
@@ -128,11 +130,25 @@ def longest_input(folder: Path, net: nn.Module, tokenizer: Any) -> int:
 
     A folder of sentence-transformers says so in ``sentence_bert_config.json``.
     """
-    limits = [tokenizer.model_max_length, _places(net)]
-    file = folder / "sentence_bert_config.json"
-    if file.exists():
-        limits.append(json.loads(file.read_text()).get("max_seq_length"))
+    limits = [tokenizer.model_max_length, _places(net), _sentence_limit(folder)]
     return int(min(limit for limit in limits if limit))
+
+
+def _sentence_limit(folder: Path) -> int | None:
+    """Of sentence-transformers; None where it says nothing. RequestError where it is no number."""
+    file = folder / SENTENCE_SETTINGS
+    if not file.exists():
+        return None
+    try:
+        limit = json.loads(file.read_text(encoding="utf-8-sig")).get("max_seq_length")
+    except (ValueError, AttributeError):
+        limit = 0
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise RequestError(
+            f"{file} holds no max_seq_length from 1 in JSON; copy it from where the weights come "
+            "from, or take the file out"
+        )
+    return limit
 
 
 def _places(net: nn.Module) -> int | None:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from merbench.api import LATER, RequestError
 from merbench_encoders.hub import WEIGHTS, hub_folder, origin
-from merbench_encoders.model_packages import full_name
+from merbench_encoders.model_packages import PACKAGED, full_name
 from merbench_encoders.tower import TowerConfig, digest
+from merbench_encoders.word_pieces import SENTENCE_SETTINGS
 
 ModelName = Annotated[str, AfterValidator(full_name)]
 
@@ -82,7 +83,17 @@ def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
         sorted({p for pattern in weight_names for p in folder.glob(pattern) if p.is_file()})
         for weight_names in (WEIGHTS, _READERS)
     )
-    files = [folder / "config.json", *weights, *readers]
+    settings = folder / "config.json"
+    if not settings.is_file():
+        raise RequestError(
+            f"{folder} has no config.json, which says what its weights are; give a folder made by "
+            f"save_pretrained(), or {instead}"
+        )
+    files = [settings, *weights, *readers]
+    # Of a packaged model it is as published, and runs that are known by the rest keep their ids.
+    limit = folder / SENTENCE_SETTINGS
+    if config.model not in PACKAGED and limit.is_file():
+        files.append(limit)
     return {f"transformers:{Path(config.model).name}": digest(files)}
 
 

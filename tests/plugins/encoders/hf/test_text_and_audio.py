@@ -1,6 +1,7 @@
 """Text and speech models of transformers, as tiny random networks, against the library's own answers."""
 
 import hashlib
+import json
 import pickle
 
 import numpy as np
@@ -15,6 +16,7 @@ from merbench_encoders import hub
 from merbench_encoders.hf.audio import HfAudio
 from merbench_encoders.hf.text import HfText
 from merbench_encoders.sound.waves import Waves
+from merbench_encoders.word_pieces import _sentence_limit
 from tests.clips import tone, write_clip
 from tests.plugins.encoders.tower_checks import (
     CONTEXT,
@@ -177,6 +179,26 @@ def test_hf_weights_random_or_given(text_folder):
     files[1].unlink()
     encoder = HfText(untrained, CONTEXT, TEXT)
     assert encoder.width == 16
+
+
+def test_how_many_pieces_a_text_keeps_is_part_of_what_a_folder_holds(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    file, digests = tmp_path / "sentence_bert_config.json", set()
+    for limit in (None, 8, 10):
+        text = json.dumps({"max_seq_length": limit})
+        file.write_text(f"\ufeff{text}")
+        digests |= set(HfText.pretrained(HfText.Config(model=str(tmp_path))).values())
+        assert _sentence_limit(tmp_path) == limit
+    assert len(digests) == 3
+    for damaged in ("[", "[1]", '{"max_seq_length": "x"}', '{"max_seq_length": -5}'):
+        file.write_text(damaged)
+        with pytest.raises(RequestError, match="holds no max_seq_length from 1"):
+            _sentence_limit(tmp_path)
+
+
+def test_a_folder_without_a_configuration_is_one_sentence(tmp_path):
+    with pytest.raises(RequestError, match=r"has no config\.json, which says what its weights are"):
+        HfText.pretrained(HfText.Config(model=str(tmp_path)))
 
 
 def test_hf_mistakes_get_one_sentence(text_folder, offline, tmp_path):
