@@ -195,3 +195,20 @@ def test_a_label_that_is_shown_tells_of_the_one_that_is_not():
     assert sure["micro_f1"].scored == sure["map"].scored == 1
     assert sure["micro_f1"].expected == pytest.approx(1)
     assert blind["micro_f1"].scored < 0.8
+
+
+def test_rounding_of_the_processor_ranks_no_row_before_another():
+    """Average precision looks at ranks, so that a last bit would change it."""
+    draw = np.random.default_rng(0)
+    truth, y = np.full((50, 4), 0.25), draw.random((50, 2)) < 0.5
+    rounded_otherwise = 0.75 + np.spacing(0.75) * draw.integers(-3, 4, (50, 2))
+    equal, noisy = (
+        best_scores(
+            labels_of(truth, alone, y), "emotions", np.arange(50), ALL, co_occurrence=False
+        )
+        for alone in (np.full((50, 2), 0.75), rounded_otherwise)
+    )
+    assert {name: best.scored for name, best in noisy.items()} == {
+        name: best.scored for name, best in equal.items()
+    }
+    assert noisy["map"].expected == pytest.approx(equal["map"].expected)
