@@ -132,7 +132,7 @@ def settle(plan: Plan, settings: Mapping[str, Any]) -> Plan:
         else:
             parts[slot] = replace(parts[slot], config=_with(parts[slot].config, values, slot))
     value_of_setting = {
-        slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json"))
+        slot: PartSpec(name=p.component.name, config=p.config.identity())
         for slot, p in parts.items()
     }
     return replace(

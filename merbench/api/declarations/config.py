@@ -44,6 +44,8 @@ class Config(BaseModel):
                 del values[name]
             elif isinstance(value, Config):
                 values[name] = value.identity()
+            elif isinstance(value, set | frozenset):  # in another order in each process
+                values[name] = sorted(values[name])
         return values
 
     @classmethod

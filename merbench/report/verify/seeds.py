@@ -45,7 +45,8 @@ def unfinished_seeds(entry: Entry, folds: set[int | None]) -> Iterator[str]:
     for seed in _seeds(entry):
         finished = {r.fold for r in entry.done if r.seed == seed}
         if finished != folds:
-            yield f"seed {seed} lacks {len(folds - finished)} of {len(folds)} finished folds"
+            lacks = f"lacks {len(folds - finished)} of {len(folds)} finished folds"
+            yield f"seed {seed} {'has not finished' if folds == {None} else lacks}"
 
 
 def _one_row(entry: Entry, folds: set[int | None], one_seed: bool) -> Iterator[str]:

@@ -33,6 +33,14 @@ def test_a_field_of_the_first_release_always_counts():
     assert "stack" not in TrainConfig().identity()
 
 
+def test_a_set_counts_in_one_order_in_every_process():
+    class Words(Config):
+        words: frozenset[str]
+
+    words = [f"word{i}" for i in range(30)]
+    assert Words(words=frozenset(words)).identity() == {"words": sorted(words)}
+
+
 def test_heads_that_cannot_share_a_width_are_named():
     require_heads("fusion", 12, 4)
     with pytest.raises(RequestError, match=r"head\.reading=10 is no multiple of head\.heads=4"):

@@ -229,7 +229,7 @@ def test_one_seed(path, undrawn):
             },
             "its predictions give corr",
         ),
-        (lambda r: {"status": "failed"}, "lacks 1 of 1 finished folds"),
+        (lambda r: {"status": "failed"}, "seed 0 has not finished"),
         (lambda r: {"fold": 3}, "no fold 3"),
         (
             lambda r: {"metrics": r.metrics.model_copy(update={"valid": {"mae": 0.001}})},
