@@ -203,9 +203,7 @@ def test_rounding_of_the_processor_ranks_no_row_before_another():
     truth, y = np.full((50, 4), 0.25), draw.random((50, 2)) < 0.5
     rounded_otherwise = 0.75 + np.spacing(0.75) * draw.integers(-3, 4, (50, 2))
     equal, noisy = (
-        best_scores(
-            labels_of(truth, alone, y), "emotions", np.arange(50), ALL, co_occurrence=False
-        )
+        best_scores(labels_of(truth, alone, y), "emotions", np.arange(50), ALL, co_occurrence=False)
         for alone in (np.full((50, 2), 0.75), rounded_otherwise)
     )
     assert {name: best.scored for name, best in noisy.items()} == {
