@@ -62,9 +62,14 @@ class UrFunny(Plain):
         if any(columns["context"]):
             sink.stream("text.context", modality="text", kind="strings", column="context")
         ids = [f"{key}_0" for key in keys]
-        sink.words(
-            "text.words", ids, lambda i: (sentences[keys[i]], _times(language, keys[i], sentences))
-        )
+        times = [_times(language, key, sentences) for key in keys]
+        without = sum(of_row is None for of_row in times)
+        if without and _TIMES in fields:
+            sink.note(
+                f"{without} of {len(keys)} rows have not one of {_TIMES} a word, "
+                "so that no row's words have times"
+            )
+        sink.words("text.words", ids, lambda i: (sentences[keys[i]], times[i]))
         offered = ["text.words"]
         for name, (stream, modality) in _FEATURES.items():
             if not (folder / name).is_file():

@@ -35,7 +35,8 @@ def ur_funny(folder, video=True):
 
 def test_ur_funny(add_and_read, tmp_path):
     folder, parts = ur_funny(tmp_path / "sdk")
-    _, corpus = add_and_read(folder)
+    report, corpus = add_and_read(folder)
+    assert not any("punchline_intervals" in note for note in report["notes"])
     row = corpus.ids.tolist().index("21_0")
     for name, key in (
         ("audio.covarep", "covarep_features_sdk"),
@@ -66,3 +67,13 @@ def test_what_a_source_has_beside_what_is_read_is_named(add_and_read, tmp_path):
     (folder / "word_embedding_list.pkl").write_bytes(pickle.dumps([1.0]))
     notes = add_and_read(folder)[0]["notes"]
     assert "not taken over of sdk: word_embedding_list.pkl" in notes
+
+
+def test_words_whose_times_do_not_fit_are_told(add_and_read, tmp_path):
+    folder, parts = ur_funny(tmp_path / "sdk", video=False)
+    language = parts["language_sdk"]
+    language[3]["punchline_intervals"] = [[0, 1]]
+    (folder / "language_sdk.pkl").write_bytes(pickle.dumps(language))
+    report, corpus = add_and_read(folder)
+    assert corpus.streams["text.words"].times is None
+    assert any("1 of 30 rows have not one of punchline_intervals" in n for n in report["notes"])
