@@ -111,6 +111,10 @@ def _tar(path: Path) -> str:
     return f"an archive of {_names(first_names)} and perhaps more, which is to be unpacked first"
 
 
+def _gzip(path: Path) -> str:
+    return _tar(path) if tarfile.is_tarfile(path) else "one file, which is to be unpacked first"
+
+
 def _hdf5(path: Path) -> str:
     import h5py
 
@@ -173,7 +177,8 @@ _READERS: dict[str, Callable[[Path], str]] = {
     ".jsonl": _json_lines,
     ".safetensors": _safetensors,
     ".zip": _zip,
-    **dict.fromkeys((".tar", ".tgz", ".gz"), _tar),
+    **dict.fromkeys((".tar", ".tgz"), _tar),
+    ".gz": _gzip,
     **dict.fromkeys((".h5", ".hdf5", ".csd"), _hdf5),
 }
 """Suffix -> what says in a line what such a file holds."""

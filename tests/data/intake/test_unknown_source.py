@@ -1,5 +1,6 @@
 """What an unknown file holds is said in a line."""
 
+import gzip
 import json
 import pickle
 import tarfile
@@ -61,12 +62,14 @@ def test_files_that_no_form_reads_are_told_too(tmp_path):
         archive.writestr("Raw/1.mp4", "")
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "a.npy", "a.npy")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"id,label\na,1\n"))
     sentences = {
         "a.npy": "one array f4 [5, 3]",
         "a.safetensors": "tensors x [4, 2]",
         "a.jsonl": "lines of JSON, the first a dict of id: a int, text: a str",
         "semicolons.csv": "a table with the columns name, score",
         "a.zip": "an archive of Raw/1.mp4, which is to be unpacked first",
+        "a.csv.gz": "one file, which is to be unpacked first",
         "a.tar.gz": "an archive of a.npy and perhaps more, which is to be unpacked first",
     }
     assert {name: contents(Source(tmp_path / name)) for name in sentences} == sentences
