@@ -192,27 +192,32 @@ def build_options(keywords: Mapping[str, Any], wording: Wording) -> RunOptions:
 def _settings(
     keywords: Mapping[str, Any], wording: Wording
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Parts, encoders, settings and epochs as settings, of which later ones win; and what the user
-    wrote for each.
+    """Parts, encoders, settings and epochs as settings, and what the user wrote for each.
+    RequestError where two of them say two things.
     """
     settings: dict[str, Any] = {}
     typed_as: dict[str, str] = {}
+
+    def take(key: str, value: Any, typed: str) -> None:
+        if key in settings and str(settings[key]) != str(value):
+            raise RequestError(
+                f"{key} is {settings[key]} by {typed_as[key]} and {value} by {typed}; "
+                "leave one of the two out"
+            )
+        settings[key], typed_as[key] = value, typed
+
     for slot, name in keywords.get("parts", {}).items():
-        typed_as[slot] = wording.write(wording.part, slot, name)
+        typed = wording.write(wording.part, slot, name)
         if slot not in PARTS:
             form = wording.encoder.format(key="MODALITY", value="NAME")
             raise RequestError(
-                f"{typed_as[slot]}: a part is one of {', '.join(PARTS)}; encoders are named with "
-                f"{form}"
+                f"{typed}: a part is one of {', '.join(PARTS)}; encoders are named with {form}"
             )
-        settings[slot] = name
+        take(slot, name, typed)
     for modality, name in keywords.get("encoders", {}).items():
-        settings[f"encoder.{modality}"] = name
-        typed_as[f"encoder.{modality}"] = wording.write(wording.encoder, modality, name)
+        take(f"encoder.{modality}", name, wording.write(wording.encoder, modality, name))
     for key, value in keywords.get("settings", {}).items():
-        settings[key] = value
-        typed_as[key] = wording.settings
+        take(key, value, wording.settings)
     if epochs := keywords.get("epochs"):
-        settings["train.epochs"] = epochs
-        typed_as["train.epochs"] = wording.write(wording.epochs, "", epochs)
+        take("train.epochs", epochs, wording.write(wording.epochs, "", epochs))
     return settings, typed_as

@@ -209,6 +209,8 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.run("tfn", "sample", modalities=["smell"]), r"run\(modalities="),
         (lambda: merbench.run("tfn", "sample", jobs=True), r"run\(jobs=True\)"),
         (lambda: merbench.run("tfn", "sample", parts={"hat": "x"}), "a part is one of"),
+        (lambda: merbench.run("tfn", epochs=3, settings={"train.epochs": 5}), "is 5 by settings and 3"),
+        (lambda: merbench.run("tfn", parts={"fusion": "lmf"}, settings={"fusion": "tfn"}), "leave one"),
         (lambda: merbench.run("tfn", "sample", missing={"smell": 0.5}), "--missing 'smell=0.5'"),
         (lambda: merbench.robust(["tfn"], "sample", corrupt=["audio"]), "--corrupt audio"),
         (lambda: merbench.run("tfn", "nowhere"), "unknown dataset 'nowhere'"),
