@@ -32,7 +32,7 @@ def test_what_is_refused_when_the_model_is_built_leaves_nothing(merbench, home, 
         pytest.importorskip("tensorboard")
     before = content(tmp_path)
     result = merbench(*words)
-    assert result.returncode == 2 and "make it a multiple of fusion.heads" in result.stderr
+    assert result.returncode == 2 and "no multiple of fusion.heads=7" in result.stderr
     assert content(tmp_path) == before
 
 

@@ -16,7 +16,7 @@ from merbench.results.records.reading import UnreadableError
 from merbench.results.records.record import Record, RecordedSpace
 from merbench.results.store.corrections import Correction
 from merbench.results.store.history import carry_over, read_corrections
-from merbench.results.store.merge import Merged, difference, superseded_by, unite
+from merbench.results.store.merge import Merged, difference, superseded_by, unite, united
 from merbench.results.store.store import Store
 
 
@@ -63,9 +63,7 @@ def _merged(
     except UnreadableError as error:
         return Merged(name, "refused", str(error))
     if ours is None or (ours.status == "failed" and done):
-        into.put(record, theirs)
-        if ours is not None:
-            unite(record, ours, into)
+        into.put(united(record, ours) if ours else record, theirs)
         return Merged(name, "copied")
     why = ""
     if theirs is not None and ours.status == "done":
@@ -74,8 +72,7 @@ def _merged(
         unite(ours, record, into)
         return Merged(name, "there")
     if superseded_by(ours, its_corrections):
-        into.put(record, theirs)
-        unite(record, ours, into)
+        into.put(united(record, ours), theirs)
         return Merged(name, "copied", f"supersedes the one here: {why}")
     if superseded_by(record, known):
         unite(ours, record, into)

@@ -81,10 +81,11 @@ def _merge_run(
         here = into.get(name)
     except UnreadableError as error:
         return Merged(name, "refused", str(error))
-    if here is None or (here.status == "failed" and record.status == "done"):
+    if here is None:
         _copy(source, into, record)
-        if here is not None:
-            unite(record, here, into)
+        return Merged(name, "copied")
+    if here.status == "failed" and record.status == "done":
+        _put(source, into, record, here)
         return Merged(name, "copied")
     reason = ""
     if "failed" not in (here.status, record.status):
@@ -93,9 +94,7 @@ def _merge_run(
         _complete(name, here, record, source, into)
         return Merged(name, "there")
     if superseded_by(here, theirs):
-        into.put(record, source.predictions(name))
-        _copy_file(_weights(source, name), _weights(into, name))
-        unite(record, here, into)
+        _put(source, into, record, here)
         return Merged(name, "copied", f"supersedes the one here: {reason}")
     if superseded_by(record, known):
         unite(here, record, into)
@@ -111,13 +110,25 @@ def _complete(name: str, here: Record, record: Record, source: Store, into: Stor
         _copy_file(_weights(source, name), weights)
 
 
+def _put(source: Store, into: Store, record: Record, here: Record) -> None:
+    """In the place of what is ``here``, in one step, so that a kill loses none of its tracks."""
+    into.put(united(record, here), source.predictions(record.run_id))
+    _copy_file(_weights(source, record.run_id), _weights(into, record.run_id))
+
+
 def unite(kept: Record, other: Record, into: Store) -> None:
-    """The tracks of ``other``, and its search where that is the longer one, stand in the ``kept``
-    record of the same run too: whichever of them was in the store first.
-    """
-    search = max(kept.tuned_by, other.tuned_by, key=_length_of_search)
+    """Make the ``kept`` record of ``into`` what ``united`` returns."""
+    search = united(kept, other).tuned_by
     for track in other.tracks:
         kept = into.update(kept, search, track)
+
+
+def united(kept: Record, other: Record) -> Record:
+    """``kept``, with the tracks of the ``other`` record of the same run, and its search where that
+    is the longer one: whichever of them was in the store first.
+    """
+    search = max(kept.tuned_by, other.tuned_by, key=_length_of_search)
+    return kept.standing_on(other.tracks).model_copy(update={"tuned_by": search})
 
 
 def _length_of_search(tuned_by: dict[str, Any] | None) -> tuple[float, float, str]:
