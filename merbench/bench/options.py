@@ -199,7 +199,7 @@ def _settings(
     typed_as: dict[str, str] = {}
 
     def take(key: str, value: Any, typed: str) -> None:
-        if key in settings and str(settings[key]) != str(value):
+        if key in settings and settings[key] != value:
             raise RequestError(
                 f"{key} is {settings[key]} by {typed_as[key]} and {value} by {typed}; "
                 "leave one of the two out"

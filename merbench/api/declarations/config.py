@@ -45,7 +45,7 @@ class Config(BaseModel):
             elif isinstance(value, Config):
                 values[name] = value.identity()
             elif isinstance(value, set | frozenset):  # in another order in each process
-                values[name] = sorted(values[name])
+                values[name] = sorted(values[name], key=str)
         return values
 
     @classmethod
