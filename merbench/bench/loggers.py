@@ -23,7 +23,7 @@ def open_loggers(catalog: Catalog, where_by_name: Mapping[str, str]) -> list[Gua
     loggers = []
     for name, where in where_by_name.items():
         factory = catalog.load(catalog.component("logger", name))
-        with faults_named(f"logger {name}"):
+        with faults_named(f"logger {name} cannot be made"):
             loggers.append(GuardedLogger(name, factory(where)))
     return loggers
 

@@ -14,6 +14,7 @@ from merbench.api.declarations.metrics import MetricDef
 from merbench.api.declarations.recipe import Recipe
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import MerbenchError, RequestError
+from merbench.api.system_errors import sentence_of
 from merbench.host.discovery import Declaration, Plugin, kind_of
 from merbench.host.guarded_imports import off_stdout
 from merbench.results.metrics import BUILT_IN, Registry
@@ -25,14 +26,17 @@ def unknown(kind: str, name: str, known: Sequence[str], where: str) -> str:
 
 
 @contextmanager
-def faults_named(owner: str) -> Iterator[None]:
-    """Around the making of what a plugin brings: RequestError that names it for what it raises."""
+def faults_named(failure: str) -> Iterator[None]:
+    """Around a call of what a plugin brings: RequestError, ``{failure}: reason``, for what it
+    raises, but for sentences of merbench's own.
+    """
     try:
         yield
-    except (MerbenchError, OSError):  # one sentence already
+    except MerbenchError:
         raise
     except Exception as error:
-        raise RequestError(f"{owner} cannot be made: {type(error).__name__}: {error}") from error
+        reason = sentence_of(error) or f"{type(error).__name__}: {error}"
+        raise RequestError(f"{failure}: {reason}") from error
 
 
 class Catalog:

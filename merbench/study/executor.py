@@ -20,7 +20,7 @@ def executor_of(
     """RequestError where there is no such executor or it has no such setting."""
     factory = catalog.load(catalog.component("executor", name))
     config = configured(getattr(factory, "Config", Config), settings, "", f"executor {name}")
-    with faults_named(f"executor {name}"):
+    with faults_named(f"executor {name} cannot be made"):
         return NamedExecutor(name, factory(config, jobs, folder))
 
 

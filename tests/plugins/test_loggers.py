@@ -225,3 +225,12 @@ def test_a_logger_that_cannot_be_made_is_told_with_its_name():
     catalog = SimpleNamespace(component=lambda kind, name: name, load=lambda component: unable)
     with pytest.raises(RequestError, match=r"^logger mine cannot be made: KeyError: 'here'$"):
         open_loggers(catalog, {"mine": "here"})
+
+
+def test_a_place_that_a_logger_cannot_write_to_is_told_with_its_name():
+    def unable(where):
+        raise PermissionError(13, "Permission denied", where)
+
+    catalog = SimpleNamespace(component=lambda kind, name: name, load=lambda component: unable)
+    with pytest.raises(RequestError, match=r"^logger mine cannot be made: /no: .*; change its perm"):
+        open_loggers(catalog, {"mine": "/no"})

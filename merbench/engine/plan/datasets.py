@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merbench.api import Config, Corpus, MerbenchError, RequestError
+from merbench.api import Config, Corpus, RequestError
 from merbench.api.events import Note, Watch
 from merbench.data.folder.read import read_folder
 from merbench.data.home import find_folder, missing_message, unknown_message
 from merbench.engine.plan.settings import configured, parse_settings
-from merbench.host.catalog import Catalog
+from merbench.host.catalog import Catalog, faults_named
 from merbench.results.dataset_name import ordered
 from merbench.results.spec import canonical
 
@@ -98,14 +98,8 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     factory = catalog.load(component)
     kind = getattr(factory, "Config", Config)
     config = configured(kind, set_by_user, SETTING.rstrip("."), f"dataset {name}")
-    try:
+    with faults_named(f"dataset {name} ({component.target}) cannot be made"):
         corpus = load_made(factory(config), partial(open_dataset, catalog, homes=homes))
-    except MerbenchError:
-        raise
-    except Exception as error:
-        raise RequestError(
-            f"dataset {name} ({component.target}) cannot be made: {type(error).__name__}: {error}"
-        ) from error
     if not isinstance(corpus, Corpus):
         raise RequestError(
             f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; "

@@ -22,8 +22,9 @@ from merbench.api import (
     Task,
     TrainConfig,
 )
-from merbench.api.errors import LabelsError, MerbenchError, RequestError
+from merbench.api.errors import LabelsError, RequestError
 from merbench.engine.plan.start_weights import Start
+from merbench.host.catalog import faults_named
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.record import Track
 from merbench.results.spec import RunSpec
@@ -107,16 +108,11 @@ class Part:
         """What the part's class says of its settings. RequestError, which names the part, for what
         is its fault.
         """
-        try:
+        component = self.component
+        with faults_named(
+            f"{component.kind} {component.name} ({component.target}): its {method}() failed"
+        ):
             return getattr(self.factory, method)(self.config, *arguments)
-        except MerbenchError:
-            raise
-        except Exception as error:
-            component = self.component
-            raise RequestError(
-                f"{component.kind} {component.name} ({component.target}): its {method}() ended "
-                f"with {type(error).__name__}: {error}"
-            ) from error
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from merbench.api import MODALITIES, Config, RequestError, TrainConfig
 from merbench.api.did_you_mean import did_you_mean, nearest
 from merbench.api.what_fits import what_fits
-from merbench.host.catalog import unknown
+from merbench.host.catalog import faults_named, unknown
 from merbench.results.spec import canonical
 
 SINGLE = ("fusion", "head", "label_encoder", "model")
@@ -248,18 +248,15 @@ def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: s
             raise RequestError(
                 f"unknown setting {f'{prefix}{name}'!r}; {advice} (settings of {part})"
             )
-    try:
-        config = kind(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field_name = prefix + ".".join(str(p) for p in first["loc"])
-        raise RequestError(
-            f"{field_name}={first['input']!r} does not fit {part}: {what_fits(first)}"
-        ) from error
-    except Exception as error:  # of a plugin's validator
-        raise RequestError(
-            f"settings of {part} cannot be checked: {type(error).__name__}: {error}"
-        ) from error
+    with faults_named(f"settings of {part} cannot be checked"):
+        try:
+            config = kind(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field_name = prefix + ".".join(str(p) for p in first["loc"])
+            raise RequestError(
+                f"{field_name}={first['input']!r} does not fit {part}: {what_fits(first)}"
+            ) from error
     for name, value in config.model_dump(mode="json").items():
         if name in values and _has_truth_as_number(values[name], value):
             raise RequestError(
