@@ -232,5 +232,7 @@ def test_a_place_that_a_logger_cannot_write_to_is_told_with_its_name():
         raise PermissionError(13, "Permission denied", where)
 
     catalog = SimpleNamespace(component=lambda kind, name: name, load=lambda component: unable)
-    with pytest.raises(RequestError, match=r"^logger mine cannot be made: /no: .*; change its perm"):
+    with pytest.raises(
+        RequestError, match=r"^logger mine cannot be made: /no: .*; change its perm"
+    ):
         open_loggers(catalog, {"mine": "/no"})

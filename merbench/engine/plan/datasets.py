@@ -78,7 +78,7 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     ``name`` may hold settings of a data set that is made: ``sample:seed=1,train=200``.
     """
     name, _, listed = name.partition(":")
-    set_by_user = parse_settings(tuple(listed.split(",")), f"--dataset {name}:") if listed else {}
+    set_by_user = _settings_in_name(name, listed) if listed else {}
     declared = name in catalog.names("dataset")
     folder = None if declared else find_folder(name, list(homes))
     if not declared and folder is None:
@@ -109,6 +109,19 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     changed = config.model_dump(mode="json", exclude_defaults=True)
     pairs = ",".join(f"{key}={_text(value)}" for key, value in changed.items())
     return replace(corpus, name=ordered(f"{name}:{pairs}")) if pairs else corpus
+
+
+def _settings_in_name(name: str, listed: str) -> dict[str, Any]:
+    """``listed``: ``seed=1,train=200``. RequestError where it says two things of one setting."""
+    settings: dict[str, Any] = {}
+    for pair in listed.split(","):
+        [(key, value)] = parse_settings((pair,), f"--dataset {name}:").items()
+        if settings.setdefault(key, value) != value:
+            raise RequestError(
+                f"{SETTING}{key} is {_text(settings[key])} and {_text(value)} by the name of the "
+                f"data set and the settings beside it ({name}:{listed}); leave one of the two out"
+            )
+    return settings
 
 
 def load_made(dataset: Any, open_another: Callable[[str], Corpus]) -> Corpus:

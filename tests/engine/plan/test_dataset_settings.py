@@ -51,6 +51,14 @@ def test_what_does_not_fit_is_one_sentence(name, sentence, catalog):
         with_settings(None, {"dataset.seed": 1})
 
 
+def test_two_values_of_one_setting_are_refused(catalog):
+    twice = with_settings("sample:seed=2,train=9", {"dataset.seed": 1})[0]
+    with pytest.raises(RequestError, match=r"dataset.seed is 1 and 2 by .* leave one of"):
+        open_dataset(catalog, twice, [])
+    same = with_settings("sample:seed=1,train=9", {"dataset.seed": 1})[0]
+    assert open_dataset(catalog, same, []).name == "sample:seed=1,train=9"
+
+
 class Plain:
     def __init__(self, config):
         pass
