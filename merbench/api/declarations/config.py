@@ -10,6 +10,7 @@ Example::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -42,10 +43,8 @@ class Config(BaseModel):
             default = info.get_default(call_default_factory=True)
             if LATER in info.metadata and value == default:
                 del values[name]
-            elif isinstance(value, Config):
-                values[name] = value.identity()
-            elif isinstance(value, set | frozenset):  # in another order in each process
-                values[name] = sorted(values[name], key=str)
+            elif name in values:  # not under an alias
+                values[name] = _identity(value, values[name])
         return values
 
     @classmethod
@@ -57,6 +56,23 @@ class Config(BaseModel):
             for mark in info.metadata
             if isinstance(mark, Tune)
         }
+
+
+def _identity(value: Any, as_json: Any) -> Any:
+    """``as_json``, what pydantic wrote of ``value``, with what is a set there sorted, at any depth:
+    it has another order in each process.
+    """
+    if isinstance(value, Config):
+        return value.identity()
+    if isinstance(value, Mapping) and isinstance(as_json, dict):
+        return {
+            key: _identity(*both)
+            for key, *both in zip(as_json, value.values(), as_json.values(), strict=True)
+        }
+    if isinstance(value, list | tuple | set | frozenset) and isinstance(as_json, list):
+        items = [_identity(*both) for both in zip(value, as_json, strict=True)]
+        return items if isinstance(value, list | tuple) else sorted(items, key=str)
+    return as_json
 
 
 def require_heads(slot: str, width: int, heads: int, field: str = "width") -> None:

@@ -41,6 +41,28 @@ def test_a_set_counts_in_one_order_in_every_process():
     assert Words(words=frozenset(words)).identity() == {"words": sorted(words, key=str)}
 
 
+def test_so_does_a_set_within_a_list_or_a_mapping():
+    class Deep(Config):
+        groups: tuple[frozenset[str], ...]
+        by_name: dict[str, list[frozenset[int]]]
+        sets_of_sets: frozenset[frozenset[str]]
+        inner: list[Inner]
+
+    words = [f"word{i}" for i in range(30)]
+    deep = Deep(
+        groups=(frozenset(words), frozenset()),
+        by_name={"b": [frozenset(range(1000, 0, -7))], "a": []},
+        sets_of_sets=frozenset(frozenset(words[i:]) for i in range(3)),
+        inner=[Inner()],
+    )
+    assert deep.identity() == {
+        "groups": [sorted(words), []],
+        "by_name": {"b": [sorted(range(1000, 0, -7), key=str)], "a": []},
+        "sets_of_sets": sorted((sorted(words[i:]) for i in range(3)), key=str),
+        "inner": [{"width": 3}],
+    }
+
+
 def test_heads_that_cannot_share_a_width_are_named():
     require_heads("fusion", 12, 4)
     with pytest.raises(RequestError, match=r"head\.reading=10 is no multiple of head\.heads=4"):
