@@ -14,7 +14,11 @@ def make(factory, widths=WIDTHS, context=None, **settings):
     """A fusion with the given settings, in evaluation mode."""
     torch.manual_seed(0)
     context = context or tiny.context(modalities=tuple(widths))
-    return factory(factory.Config(**settings), context, widths, None).eval()
+    fusion = factory(factory.Config(**settings), context, widths, None).eval()
+    # Norms start at 1 and 0, gates and positions at 0, which would hide that they are left out.
+    for parameter in fusion.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape)
+    return fusion
 
 
 def sequences(missing=(), widths=WIDTHS, aligned=False):

@@ -51,7 +51,8 @@ def hyper(layer, hyper_KD, guide_KD, sources, normed):
         n_KD = layer.norms[m](x_KD)
         shift_KD = shift_KD + attend(q_KD, n_KD @ k_w.T, n_KD @ v_w.T)
     if normed:
-        hyper_KD = torch.nn.functional.layer_norm(hyper_KD, hyper_KD.shape[1:])
+        norm = layer.norm.weight, layer.norm.bias
+        hyper_KD = torch.nn.functional.layer_norm(hyper_KD, hyper_KD.shape[1:], *norm)
     return hyper_KD + layer.out(shift_KD)
 
 
@@ -85,7 +86,7 @@ def test_almt_is_its_equations_on_each_row_alone(guide, residual, summary):
             scales.append(pre_norm(layer, scales[-1], scales[-1]))
         assert len(scales) == 3
         sources = {m: x_KD for m, x_KD in read.items() if len(steps[m])}
-        hyper_KD = torch.ones(3, 4)
+        hyper_KD = fusion.hyper_KD
         for scale, layer in zip(scales, fusion.hyper_layers, strict=True):
             asks = {"scales": scale, "last": scales[-1], "itself": hyper_KD}[guide]
             hyper_KD = hyper(layer, hyper_KD, asks, sources, residual == "normed")

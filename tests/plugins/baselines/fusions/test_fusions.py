@@ -12,34 +12,7 @@ from merbench.api import RequestError, Steps, resample
 from merbench.testing import tiny
 from merbench_baselines import layers
 from merbench_baselines.fusions import early_lstm, late_dnn, lmf, mult, pool, tfn
-
-WIDTHS = {"text": 6, "audio": 5, "video": 4}
-
-
-def make(factory, widths=WIDTHS, **settings):
-    torch.manual_seed(0)
-    return factory(
-        factory.Config(**settings), tiny.context(modalities=tuple(widths)), widths, None
-    ).eval()
-
-
-def sequences(missing=()):
-    """Steps of different widths and lengths; ``missing``: pairs (modality, row)."""
-    missing_rows = {m: [row for n, row in missing if n == m] for m in WIDTHS}
-    return {
-        m: tiny.steps(5, 4 + 2 * i, w, seed=i, missing=missing_rows[m])
-        for i, (m, w) in enumerate(WIDTHS.items())
-    }
-
-
-def real(steps, row):
-    """[L, D]: a row's real steps, without padding."""
-    return steps.x_BLD[row][steps.mask_BL[row]]
-
-
-def close(a, b):
-    assert torch.allclose(a, b, atol=1e-5), (a - b).abs().max()
-
+from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
 
 # layers
 
