@@ -19,6 +19,7 @@ from merbench.results.store.store import Store
 from merbench.testing import tiny
 from merbench_baselines.heads import MLP
 from merbench_baselines.unimodal.generated_labels import (
+    Centres,
     UnimodalLabels,
     UnimodalTask,
     generated_label,
@@ -143,6 +144,30 @@ def test_both_forms_of_the_generated_label_agree_and_nothing_is_divided_by_zero(
         1e-3,
     )
     assert torch.isfinite(generated_label(y, own_alpha, torch.zeros(20))).all()
+
+
+@pytest.mark.parametrize("labels", [[1.0, 2.0, 0.0], [-1.0, -2.0, 0.0], [1.0, 2.0, -1.0]])
+def test_labels_are_not_moved_by_rows_of_one_side_alone(labels):
+    """The last row, of the other side where there is one, lacks the modality."""
+    centres = Centres(3, 2)
+    centres.keep(torch.arange(3), torch.randn(3, 2), torch.tensor([True, True, False]))
+    assert centres.relative_distance(torch.randn(4, 2), torch.tensor(labels), True) is None
+
+
+@pytest.mark.parametrize("distance", ["squared", "plain"])
+def test_relative_distance_is_that_of_the_paper_or_of_its_code(distance):
+    rows, labels = torch.randn(9, 5), torch.tensor([1.0, 2, 1, 3, -1, -2, -1, 0, 0])
+    centres = Centres(9, 5)
+    centres.keep(torch.arange(9), rows, torch.ones(9, dtype=torch.bool))
+    features = torch.randn(4, 5)
+    actual = centres.relative_distance(features, labels, distance == "squared")
+    for f, alpha_here in zip(features, actual, strict=True):
+        to_positive, to_negative = (
+            float(((f - rows[group].mean(0)) ** 2).sum()) for group in (labels > 0, labels < 0)
+        )
+        if distance == "plain":
+            to_positive, to_negative = math.sqrt(to_positive), math.sqrt(to_negative)
+        assert float(alpha_here) == pytest.approx((to_negative - to_positive) / to_positive, 1e-4)
 
 
 @torch.no_grad()
