@@ -21,6 +21,7 @@ from merbench.api import (
     RequestError,
     Steps,
     read_out,
+    task_loss,
 )
 from merbench.testing import tiny
 from merbench_related.carat.contrast import contrast
@@ -272,6 +273,70 @@ def test_terms_of_every_space_are_finite(kind):
             "attended", "first", "second", "slots", "shuffled", "rebuilt", "contrast"
         }  # fmt: skip
         assert all(torch.isfinite(term) for term in terms.values())
+
+
+def some_known() -> torch.Tensor:
+    return torch.rand(5, 6, generator=torch.Generator().manual_seed(5)) < 0.7
+
+
+def test_levels_and_slots_are_told_apart_by_the_tasks_own_loss():
+    names = ("attended", "first", "second")
+    model, loss, batch, out = run(known=some_known(), **dict.fromkeys((*names, "slots"), 1.0))
+    terms = loss(model, batch, out, AT)
+
+    def task(logits_BC):
+        return task_loss(logits_BC, batch.target, batch.known, tiny.EMOTIONS)["bce"]
+
+    for level, name in enumerate(names):
+        torch.testing.assert_close(terms[name], task(out.aux["level_logits"][:, level]))
+    slots = [task(out.aux["slot_logits"][:, m]) for m in range(3)]
+    torch.testing.assert_close(terms["slots"], sum(slots) / 3)
+
+
+def test_the_shuffled_term_is_the_mean_over_known_cells():
+    model, loss, batch, out = run(known=some_known())
+    truth = cells(batch.target, batch.known, tiny.EMOTIONS)
+    torch.manual_seed(3)
+    slots, share, known = shuffled(out.fused.slots_BMCD, truth.share_BC, truth.known_BC)
+    losses = []
+    for row, slot, label in known.nonzero().tolist():
+        p = model.head.agg(slots[[row]][:, [slot]])[0, 0, label].sigmoid()
+        y = share[row, slot, label]
+        losses.append(-(y * p.log() + (1 - y) * (1 - p).log()))
+    torch.manual_seed(3)
+    torch.testing.assert_close(loss.shuffled(model, out, truth), sum(losses) / len(losses))
+
+
+def test_a_class_of_the_contrast_is_a_label_present_or_absent_in_a_modality():
+    _, loss, batch, out = run(known=some_known())
+    truth = cells(batch.target, batch.known, tiny.EMOTIONS)
+    expected, number = [], {}
+    for b in range(5):
+        for level in range(3):
+            for m in range(3):
+                for c in range(6):
+                    if batch.known[b, c] and out.aux["present"][b, m]:
+                        z_D = out.aux["latents"][b, level, m, c]
+                        expected.append((z_D / z_D.norm(), (c, m, bool(batch.target[b, c]))))
+    z_ND, id_N = loss.latents(out, truth)
+    torch.testing.assert_close(z_ND, torch.stack([z_D for z_D, _ in expected]))
+    for (_, kind), id_ in zip(expected, id_N.tolist(), strict=True):
+        assert number.setdefault(kind, id_) == id_
+    assert len(set(number.values())) == len(number) > 6
+    assert set(number.values()) <= set(range(loss.classes))
+
+
+def test_prototypes_follow_the_attended_latents_after_a_batch():
+    model, loss, batch, out = run(known=some_known())
+    prototypes = model.fusion.prototypes
+    known_BMC = batch.known[:, None] & out.aux["present"][..., None]
+    attended = out.aux["latents"][:, 0].detach()
+    expected = in_order(
+        prototypes.mu_MC2D, attended, batch.target > 0.5, known_BMC, prototypes.momentum
+    )
+    with torch.no_grad():
+        loss.after_batch(model, batch, out, AT)
+    torch.testing.assert_close(prototypes.mu_MC2D, expected)
 
 
 def test_unknown_cells_teach_nothing():
