@@ -22,7 +22,7 @@ from merbench.api import (
     RequestError,
 )
 from merbench.testing import tiny
-from merbench_related.scpnet import prior
+from merbench_related.scpnet import consistency, prior
 from merbench_related.scpnet.consistency import PriorSSL, thresholds
 from merbench_related.scpnet.head import CosineLabel
 from merbench_related.scpnet.labels import StructuredPrior
@@ -320,6 +320,22 @@ def test_no_gradient_comes_from_the_weak_view():
     batch = tiny.batch(tiny.context("multilabel"), {}, 8)
     objective(model, batch, Output(model.table, queries=queries), AT)["distillation"].backward()
     assert model.table.grad.abs().max() < 1e-6
+
+
+def test_the_weak_view_teaches_and_the_strong_one_learns(monkeypatch):
+    tables = {"WEAK": torch.randn(8, 6) * 3, "STRONG": torch.randn(8, 6, requires_grad=True)}
+    for name in tables:
+        monkeypatch.setattr(consistency, name, lambda inputs, name=name: name)
+    objective = ssl("multilabel", top=6, consistency=0.0, distillation=1.0)
+    queries = Queries(torch.zeros(6, 1), None, {"calibration": torch.eye(6)})
+    batch = tiny.batch(tiny.context("multilabel"), {}, 8)
+    out = Output(torch.zeros(8, 6), queries=queries)
+    terms = objective(lambda view: Output(tables[view.inputs]), batch, out, AT)
+    q, s = tables["WEAK"].sigmoid(), tables["STRONG"].sigmoid()
+    theta = thresholds(objective.selected_NC, 6, 0.95)
+    cells = -(q * s.log() + (1 - q) * (1 - s).log())
+    sure = (q >= theta).any(1)
+    assert torch.isclose(terms["distillation"], cells[sure].sum() / 8, atol=1e-4)
 
 
 def test_what_prior_ssl_refuses():
