@@ -79,7 +79,10 @@ def test_misa_is_its_equations_on_each_row_alone(fused):
         shared, private = {}, {}
         for m in WIDTHS:
             x_LD = real(parts[m], row)
+            at = list(WIDTHS).index(m)
             if not len(x_LD):
+                assert (out.aux["shared"][row, at] == 0).all()
+                assert (out.aux["private"][row, at] == 0).all()
                 continue
             projected = fusion.read[m]
             alone = Steps(x_LD[None], torch.ones(1, len(x_LD), dtype=torch.bool))
@@ -87,7 +90,8 @@ def test_misa_is_its_equations_on_each_row_alone(fused):
             shared[m] = (fusion.shared[0].weight @ u_D + fusion.shared[0].bias).sigmoid()
             private_D = fusion.private[m][0]
             private[m] = (private_D.weight @ u_D + private_D.bias).sigmoid()
-            at = list(WIDTHS).index(m)
+            close(out.aux["shared"][row, at], shared[m])
+            close(out.aux["private"][row, at], private[m])
             close(out.aux["utterances"][row, at], u_D)
             close(out.aux["reconstructed"][row, at], fusion.decode[m](shared[m] + private[m]))
         groups = {"both": (shared, private), "shared": (shared,), "private": (private,)}[fused]

@@ -8,7 +8,7 @@ from merbench.api import (
     Steps,
     resample,
 )
-from merbench_baselines.language_model.mag import MAG
+from merbench_baselines.language_model.mag import MAG, AdaptationGate
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
 
 
@@ -60,6 +60,15 @@ def test_what_a_row_lacks_shifts_nothing():
         torch.nn.init.zeros_(layer.weight)
     close(fusion(parts).z_BCD[1], alone(parts).z_BCD[1])
     assert not torch.allclose(fusion(parts).z_BCD[0], alone(parts).z_BCD[0], atol=1e-4)
+
+
+def test_a_shift_of_length_zero_is_none_at_all():
+    gate = AdaptationGate(8, {"audio": 5}, 1.0, 0.0)
+    z_BLD = torch.randn(2, 3, 8, requires_grad=True)
+    shifted_BLD = gate(z_BLD, {"audio": torch.zeros(2, 3, 5)})
+    close(shifted_BLD, gate.norm(z_BLD))
+    shifted_BLD.square().sum().backward()
+    assert torch.isfinite(z_BLD.grad).all() and torch.isfinite(gate.bias_D.grad).all()
 
 
 def test_no_text_at_all_gives_zeros():
