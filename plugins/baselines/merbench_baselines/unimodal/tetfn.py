@@ -124,8 +124,7 @@ class TETFN(nn.Module):
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
         if m in self.lstm:
-            x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
-            steps = Steps(self.lstm[m](x_BLD)[0], steps.mask_BL)
+            steps = Steps(self.lstm[m](steps.x_BLD)[0], steps.mask_BL)
         return convolved(self.convolve[m], steps)
 
     def read(self, parts: dict[Modality, Steps]) -> Tensor:
