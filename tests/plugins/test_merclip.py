@@ -33,6 +33,7 @@ from merbench_merclip.decoder import LabelDecoder
 from merbench_merclip.head import LabelGuided
 from merbench_merclip.hooks import merbench_components
 from merbench_merclip.objective import LabelContrast, label_shares
+from tests.plugins.perturbed import perturbed
 
 AT = Progress(0, 1, 0, 1, "main")
 (RECIPE,) = (d for d in merbench_components() if isinstance(d, Recipe))
@@ -53,11 +54,7 @@ def decoder(
         widths,
         query_width,
     )
-    for parameter in (
-        decoder.parameters()
-    ):  # norms and biases start at 1 and 0, which would hide that they are left out
-        parameter.data += 0.1 * torch.randn(parameter.shape)
-    return decoder.eval()
+    return perturbed(decoder).eval()
 
 
 def head(prediction="per-label", width: int = 16, query_width: int = 10, **config) -> LabelGuided:

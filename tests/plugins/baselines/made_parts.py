@@ -6,6 +6,7 @@ import torch
 
 from merbench.api import Steps
 from merbench.testing import tiny
+from tests.plugins.perturbed import perturbed
 
 WIDTHS = {"text": 6, "audio": 5, "video": 4}
 
@@ -14,11 +15,7 @@ def make(factory, widths=WIDTHS, context=None, **settings):
     """A fusion with the given settings, in evaluation mode."""
     torch.manual_seed(0)
     context = context or tiny.context(modalities=tuple(widths))
-    fusion = factory(factory.Config(**settings), context, widths, None).eval()
-    # Norms start at 1 and 0, gates and positions at 0, which would hide that they are left out.
-    for parameter in fusion.parameters():
-        parameter.data += 0.1 * torch.randn(parameter.shape)
-    return fusion
+    return perturbed(factory(factory.Config(**settings), context, widths, None)).eval()
 
 
 def sequences(missing=(), widths=WIDTHS, aligned=False):

@@ -30,18 +30,18 @@ from merbench_related.carat.head import CaratAggregate, average_logits
 from merbench_related.carat.objective import CaratLoss, shuffled
 from merbench_related.carat.prototypes import Prototypes
 from merbench_related.label_cells import cells
+from tests.plugins.perturbed import perturbed
 
 AT = Progress(0, 1, 0, 1, "main")
 
 
 def fusion(kind="multilabel", modalities=MODALITIES, **config) -> Carat:
     torch.manual_seed(0)
-    model = Carat(
+    settings, widths = (
         Carat.Config(**{"width": 8, "latent": 4, **config}),
-        tiny.context(kind, modalities),
         dict.fromkeys(modalities, 6),
-        None,
     )
+    model = perturbed(Carat(settings, tiny.context(kind, modalities), widths, None))
     model.prototypes.mu_MC2D.normal_()
     return model.eval()
 

@@ -25,6 +25,7 @@ from merbench_related.cmpc.feature_exchange import Round, StreamLSTM
 from merbench_related.cmpc.fusion import CMPC, TGFE
 from merbench_related.cmpc.objective import StreamSupervision, WordTypes
 from merbench_related.resampled_steps import resample
+from tests.plugins.perturbed import perturbed
 
 AT = Progress(0, 1, 0, 1, "main")
 D = 4
@@ -44,10 +45,14 @@ def relational(words: Steps, seed: int = 3) -> torch.Tensor:
     return torch.rand(words.mask_BL.shape, generator=draw)
 
 
+def normed(norm: torch.nn.LayerNorm, x_LD: torch.Tensor) -> torch.Tensor:
+    return layer_norm(x_LD, (D,)) * norm.weight + norm.bias
+
+
 @pytest.mark.parametrize("gate", ["logadd", "mul"])
 def test_relations_are_the_explicit_adjacency(gate):
     torch.manual_seed(0)
-    module, m, words = Relations(D, gate, "unit").double(), stream(0), stream(1, 6)
+    module, m, words = perturbed(Relations(D, gate, "unit")).double(), stream(0), stream(1, 6)
     m, words = Steps(m.x_BLD.double(), m.mask_BL), Steps(words.x_BLD.double(), words.mask_BL)
     p_BT = relational(words).double()
     out = module(m, words, p_BT)
@@ -67,8 +72,8 @@ def test_relations_are_the_explicit_adjacency(gate):
                     to_step = b_LT[:, t].softmax(0)
                 adjacency[i] += to_word * to_step
         assert torch.allclose(adjacency.sum(1), torch.ones(size, dtype=torch.float64), atol=1e-4)
-        context = layer_norm(adjacency @ m_LD, (D,))
-        g_LD = layer_norm(module.out((m_LD + context).relu()), (D,)).relu()
+        context = normed(module.norm_context, adjacency @ m_LD)
+        g_LD = normed(module.norm_out, module.out((m_LD + context).relu())).relu()
         want = normalize(g_LD, dim=-1)
         assert torch.allclose(out[row][m.mask_BL[row]], want, atol=1e-8)
 
@@ -195,7 +200,7 @@ def cmpc(factory=CMPC, **config):
     torch.manual_seed(0)
     widths = dict.fromkeys(MODALITIES, 6)
     settings = factory.Config(**{"width": 8, "length": 6, **config})
-    return factory(settings, tiny.context(), widths, None)
+    return perturbed(factory(settings, tiny.context(), widths, None))
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:

@@ -27,6 +27,7 @@ from merbench_related.kggr.fusion import KGGR, SemanticAttention
 from merbench_related.kggr.graph_propagation import GatedPropagation
 from merbench_related.kggr.head import GraphClassifier
 from merbench_related.kggr.labels import LabelGraph
+from tests.plugins.perturbed import perturbed
 
 SPACE = LabelSpace("multilabel", ("happy", "sad", "anger"), ("a", "b", "c"))
 
@@ -74,7 +75,7 @@ def test_the_other_graphs():
 
 def test_propagation_is_the_gated_unit_node_by_node():
     torch.manual_seed(0)
-    module, h_CD, p_CC = GatedPropagation(4, 2), torch.randn(3, 4), torch.rand(3, 3)
+    module, h_CD, p_CC = perturbed(GatedPropagation(4, 2)), torch.randn(3, 4), torch.rand(3, 3)
     wz, wr, wn = module.from_messages.weight.chunk(3)
     bz, br, bn = module.from_messages.bias.chunk(3)
     uz, ur = module.from_gates.weight.chunk(2)
@@ -138,9 +139,8 @@ def test_semantic_attention_with_the_paper_s_two_maps():
 def kggr(**config) -> KGGR:
     torch.manual_seed(0)
     widths = dict.fromkeys(MODALITIES, 6)
-    return KGGR(
-        KGGR.Config(**{"width": 8, "inner": 8, **config}), tiny.context(), widths, 10
-    ).eval()
+    settings = KGGR.Config(**{"width": 8, "inner": 8, **config})
+    return perturbed(KGGR(settings, tiny.context(), widths, 10)).eval()
 
 
 def test_labels_are_equivariant_and_share_all_of_the_fusion():
@@ -180,7 +180,7 @@ def self_read(model, parts, emb_CD):
 def test_classifier_weights_are_propagated():
     torch.manual_seed(0)
     context = tiny.context("multilabel")
-    head = GraphClassifier(GraphClassifier.Config(), context, 5, 10)
+    head = perturbed(GraphClassifier(GraphClassifier.Config(), context, 5, 10))
     for parameter in head.propagate.parameters():
         torch.nn.init.normal_(parameter)
     queries = Queries(torch.randn(6, 10), torch.rand(6, 6))

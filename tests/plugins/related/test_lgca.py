@@ -15,14 +15,14 @@ from merbench.engine.rows.splits import Fold
 from merbench.testing import tiny
 from merbench_encoders.labels.towers import _READERS, Reader, _factory
 from merbench_related.lgca.fusion import LabelAttentive
+from tests.plugins.perturbed import perturbed
 
 
 def fusion(modalities=MODALITIES, **config) -> LabelAttentive:
     torch.manual_seed(0)
     widths = dict.fromkeys(modalities, 6)
-    return LabelAttentive(
-        LabelAttentive.Config(**{"width": 8, **config}), tiny.context(), widths, 10
-    ).eval()
+    settings = LabelAttentive.Config(**{"width": 8, **config})
+    return perturbed(LabelAttentive(settings, tiny.context(), widths, 10)).eval()
 
 
 def ragged() -> dict[str, Steps]:

@@ -22,6 +22,7 @@ from merbench.testing import tiny
 from merbench_related.lsgmer.consistency import Consistency, distributions, jensen_shannon
 from merbench_related.lsgmer.fusion import LabelSignal
 from merbench_related.lsgmer.labels import LabelMoving
+from tests.plugins.perturbed import perturbed
 
 AT = Progress(0, 1, 0, 1, "main")
 
@@ -29,9 +30,8 @@ AT = Progress(0, 1, 0, 1, "main")
 def fusion(**config) -> LabelSignal:
     torch.manual_seed(0)
     widths = dict.fromkeys(MODALITIES, 6)
-    return LabelSignal(
-        LabelSignal.Config(**{"width": 8, "heads": 2, **config}), tiny.context(), widths, 10
-    ).eval()
+    settings = LabelSignal.Config(**{"width": 8, "heads": 2, **config})
+    return perturbed(LabelSignal(settings, tiny.context(), widths, 10)).eval()
 
 
 def ragged() -> dict[str, Steps]:

@@ -36,6 +36,7 @@ from merbench_related.mclner.targets import (
     salient,
     same_target,
 )
+from tests.plugins.perturbed import perturbed
 
 AT = Progress(0, 1, 0, 1, "main")
 LATER = Progress(9, 10, 0, 1, "main")
@@ -159,7 +160,7 @@ def test_relation_types_pair_by_pair():
 
 def test_pairs_are_a_conditional_norm_and_a_biaffine_form():
     torch.manual_seed(0)
-    module, h = Pairs(4, 3), torch.randn(2, 5, 4)
+    module, h = perturbed(Pairs(4, 3)), torch.randn(2, 5, 4)
     r, logits = module(h)
     for i in range(5):
         for j in range(5):
@@ -175,8 +176,8 @@ def test_pairs_are_a_conditional_norm_and_a_biaffine_form():
 def fusion(**config) -> PairRelation:
     torch.manual_seed(0)
     widths = dict.fromkeys(MODALITIES, 6)
-    settings = {"width": 8, "relation_width": 4, "longest": 4, **config}
-    return PairRelation(PairRelation.Config(**settings), tiny.context(), widths, None).eval()
+    settings = PairRelation.Config(**{"width": 8, "relation_width": 4, "longest": 4, **config})
+    return perturbed(PairRelation(settings, tiny.context(), widths, None)).eval()
 
 
 def test_fusion_pools_pairs_by_attention():

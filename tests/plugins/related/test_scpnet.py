@@ -27,6 +27,7 @@ from merbench_related.scpnet.consistency import PriorSSL, thresholds
 from merbench_related.scpnet.head import CosineLabel
 from merbench_related.scpnet.labels import StructuredPrior
 from merbench_related.scpnet.splc import SPLC
+from tests.plugins.perturbed import perturbed
 
 AT = Progress(0, 1, 0, 1, "main")
 LATER = Progress(5, 10, 0, 1, "main")
@@ -75,19 +76,20 @@ def label_encoder(kind: str = "multilabel", counts=None, **config) -> Structured
     context = tiny.context(kind)
     if counts is not None:
         context = replace(context, counts=counts)
-    return StructuredPrior(StructuredPrior.Config(**{"width": 4, **config}), context)
+    return perturbed(StructuredPrior(StructuredPrior.Config(**{"width": 4, **config}), context))
 
 
 def test_label_vectors_are_the_residual_graph_network():
     encoder = label_encoder()
     queries = encoder()
-    a_CC, start = encoder.graph_CC, encoder.project(encoder.base_CD * 12**0.5)
+    words_CD = encoder.base_CD * 12**0.5 + encoder.offset_D
+    a_CC, start = encoder.graph_CC, encoder.project(words_CD)
     gc1, gc2, gc3 = (layer.weight.T for layer in encoder.layers)
     hidden = leaky_relu(a_CC @ start @ gc1, 0.2)
     hidden = leaky_relu(a_CC @ hidden @ gc2, 0.2)
     assert torch.allclose(queries.emb_CD, start + a_CC @ hidden @ gc3, atol=1e-5)
     plain = label_encoder(propagate=False)
-    assert torch.allclose(plain().emb_CD, plain.project(plain.base_CD * 12**0.5))
+    assert torch.allclose(plain().emb_CD, plain.project(plain.base_CD * 12**0.5 + plain.offset_D))
 
 
 def test_the_control_on_the_identity_graph_is_the_same_network(catalog):
