@@ -14,6 +14,7 @@ from merbench.api import (
     Component,
     Config,
     Fused,
+    Queries,
     Recipe,
     RequestError,
     Steps,
@@ -23,6 +24,7 @@ from merbench.api import (
 )
 from merbench.host.catalog import Catalog
 from merbench.host.discovery import Plugin
+from merbench.testing import tiny
 from merbench.testing.checks import check_plugin, checks_of
 from merbench.testing.verdict import Check, Skip
 
@@ -268,6 +270,40 @@ def test_an_encoder_of_strings_is_checked_as_any_other(factory, status):
     found = verdicts(factory, kind="encoder", accepts=("strings",))
     assert found["padding invariance"].status == status
     assert {v.status for name, v in found.items() if name != "padding invariance"} == {"passed"}
+
+
+class Pretrained(Texts):
+    class Config(Config):
+        weights: str = "on-no-machine"
+
+    def __init__(self, config, context, stream=None):
+        super().__init__(config, context, stream)
+        assert config.weights == "random"
+
+    @staticmethod
+    def pretrained(config):
+        return {config.weights: "0" * 64}
+
+
+class PretrainedWithTiny(Pretrained):
+    @staticmethod
+    def tiny():
+        return Pretrained.Config(weights="random")
+
+
+class PretrainedLabels(PretrainedWithTiny):
+    def forward(self, space=None):
+        return Queries(self.table.weight[: len((space or tiny.SPACES["score"]).words)])
+
+
+@pytest.mark.parametrize("kind", ["encoder", "label-encoder"])
+def test_a_part_that_starts_from_weights_is_checked_with_its_tiny_ones(kind):
+    sound = PretrainedWithTiny if kind == "encoder" else PretrainedLabels
+    declared = {"kind": kind, "pretrained": ("weights",)}
+    declared |= {"accepts": ("strings",)} if kind == "encoder" else {}
+    assert {v.status for v in verdicts(sound, **declared).values()} == {"passed"}
+    skipped = [v for v in verdicts(Pretrained, **declared).values() if v.status == "skipped"]
+    assert len(skipped) > 2 and all("static method tiny()" in v.reason for v in skipped)
 
 
 class Square(nn.Module):

@@ -82,6 +82,9 @@ class Component(Declaration):
                           {name: sha256}``, and may have ``sources(config) -> {name: where from}``
                           for the record's provenance). Its content hash becomes part of the run's
                           identity and of its track.
+    tiny                  not declared: where the factory of an encoder or label encoder with such
+                          weights has a static method ``tiny() -> config`` of a few random weights,
+                          ``merbench plugins check`` checks it with these.
     check                 not declared: where the factory has a static method ``check(config, space,
                           lexicon)``, it is called when a run is planned, with the run's
                           ``LabelSpace`` and word vectors (or None), and raises RequestError where

@@ -12,7 +12,7 @@ from merbench.api import Component, Modality, Steps, StreamSpec
 from merbench.data.streams.content_hash import KEPT
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
-from merbench.testing.parts.factory import default_factory
+from merbench.testing.parts.factory import checked_factory
 from merbench.testing.parts.gradient import assert_gradient
 from merbench.testing.parts.rowwise import rowwise
 from merbench.testing.verdict import Skip
@@ -20,12 +20,9 @@ from merbench.testing.verdict import Skip
 
 def tiny_encoder(catalog: Catalog, component: Component) -> tuple[Any, dict[Modality, Steps]]:
     kinds = [k for k in ("words", "features", "strings") if k in component.accepts]
-    if not kinds or "weights" in component.pretrained:
-        raise Skip(
-            f"reads {' and '.join(component.accepts)} with pretrained weights or from files: "
-            "its own package tests it with tiny towers"
-        )
-    factory, config = default_factory(catalog, component)
+    if not kinds:
+        raise Skip(f"reads {' and '.join(component.accepts)}: its own package tests it on files")
+    factory, config = checked_factory(catalog, component)
     modality: Modality = "audio" if kinds[0] == "features" else "text"
     context = tiny.context(modalities=(modality,), words=kinds[0] == "words")
     torch.manual_seed(0)

@@ -6,6 +6,7 @@ from typing import Any
 
 from merbench.api import Component, Config
 from merbench.host.catalog import Catalog
+from merbench.testing.verdict import Skip
 
 ACCEPTS = {
     "encoder": ("strings", "words", "features", "clip", "steps"),
@@ -29,6 +30,21 @@ def default_factory(catalog: Catalog, component: Component) -> tuple[Any, Config
         f"{component.target} has no class attribute Config that is a merbench.api.Config"
     )
     return factory, kind()
+
+
+def checked_factory(catalog: Catalog, component: Component) -> tuple[Any, Config]:
+    """The implementation and the settings with which it is checked: the default ones, and of a part
+    that starts from pretrained weights its own ``tiny()``. Skip where it has none.
+    """
+    factory, config = default_factory(catalog, component)
+    if "weights" not in component.pretrained:
+        return factory, config
+    if not hasattr(factory, "tiny"):
+        raise Skip(
+            "starts from pretrained weights; it is checked with those of a static method tiny(), "
+            "which returns a Config of a few random weights"
+        )
+    return factory, factory.tiny()
 
 
 def defaults_lie_in_ranges(catalog: Catalog, component: Component) -> None:

@@ -10,14 +10,11 @@ from merbench.api import Component, LabelSpace
 from merbench.engine.model import contract
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
-from merbench.testing.parts.factory import default_factory
-from merbench.testing.verdict import Skip
+from merbench.testing.parts.factory import checked_factory
 
 
 def tiny_label_encoder(catalog: Catalog, component: Component) -> Any:
-    if "weights" in component.pretrained:
-        raise Skip("starts from pretrained weights: its own package tests it with tiny towers")
-    factory, config = default_factory(catalog, component)
+    factory, config = checked_factory(catalog, component)
     torch.manual_seed(0)
     return factory(config, tiny.context()).eval()
 
