@@ -104,7 +104,10 @@ def _modes(folds: Mapping[Any, Any], path: Path) -> dict[Any, str]:
             raise DataError(f"{path} holds more than lists of ids of train, dev and test")
         for key in values:
             if modes.setdefault(key, MODES[name]) != MODES[name]:
-                raise DataError(f"{path}: {key!r} is in {modes[key]} and in {MODES[name]}")
+                raise DataError(
+                    f"{path}: the id {key!r} is in {modes[key]} and in {MODES[name]}; "
+                    "take it out of one"
+                )
     if lacks := {"train", "valid", "test"} - set(modes.values()):
         raise DataError(f"{path} has no ids of {min(lacks)}; give the whole file")
     return modes
@@ -131,7 +134,7 @@ def _context(row: Mapping[str, Any]) -> str:
 def _humor(labels: Mapping[Any, Any], key: Any, path: Path) -> str:
     value = labels.get(key)
     if value not in (0, 1):
-        raise DataError(f"{path}: the label of {key!r} is not 0 or 1")
+        raise DataError(f"{path}: the label of {key!r} is not 0 or 1; fix it, or leave the row out")
     return "humorous" if value else "serious"
 
 

@@ -77,3 +77,12 @@ def test_words_whose_times_do_not_fit_are_told(add_and_read, tmp_path):
     report, corpus = add_and_read(folder)
     assert corpus.streams["text.words"].times is None
     assert any("1 of 30 rows have not one of punchline_intervals" in n for n in report["notes"])
+
+
+def test_an_id_in_two_splits_is_refused(add_and_read, tmp_path):
+    folder, parts = ur_funny(tmp_path / "sdk", video=False)
+    parts["data_folds"]["test"].append(3)
+    (folder / "data_folds.pkl").write_bytes(pickle.dumps(parts["data_folds"]))
+    done = add_and_read(folder, check=False)
+    assert done.returncode == 2
+    assert "data_folds.pkl: the id 3 is in train and in test; take it out of one" in done.stderr

@@ -26,18 +26,18 @@ def new_rows(columns: Mapping[str, Sequence[str]], refuse: Refuse) -> dict[str, 
     refused.
     """
     cells = _cells(columns)
-    order, known_ids = [], set[tuple[str, str]]()
+    row_of_id: dict[tuple[str, str], int] = {}
     for row, key in enumerate(zip(cells["video_id"], cells["clip_id"], strict=True)):
         if not all(key):
             refuse(f"row {row}", "it has no video_id or no clip_id")
-        elif key in known_ids:
-            refuse("_".join(key), "its id stands in the source already")
+        elif key in row_of_id:
+            refuse("_".join(key), _stands_already(cells, row_of_id[key], row))
         else:
-            known_ids.add(key)
-            order.append(row)
+            row_of_id[key] = row
     # A clip's number by its value: 2 before 10.
-    order.sort(
-        key=lambda row: (cells["video_id"][row], len(cells["clip_id"][row]), cells["clip_id"][row])
+    order = sorted(
+        row_of_id.values(),
+        key=lambda row: (cells["video_id"][row], len(cells["clip_id"][row]), cells["clip_id"][row]),
     )
     return {name: [column[row] for row in order] for name, column in cells.items()}
 
@@ -62,7 +62,7 @@ def joined_rows(
     known = set(table.ids)
     for row, row_id in enumerate(ids_of(cells)):
         if row_id in row_of_id:
-            refuse(row_id, "its id stands in the source already")
+            refuse(row_id, _stands_already(cells, row_of_id[row_id], row))
         elif row_id not in known:
             reason = apart.get(cells["video_id"][row])
             refuse(row_id, f"{table.path.name} has no such row" + (f": {reason}" if reason else ""))
@@ -102,6 +102,17 @@ def joined_rows(
         if empty and name in table.cells:
             note(f"{len(empty)} empty cells of column {name} are filled")
     return cells_here, len(row_of_id)
+
+
+def _stands_already(cells: Mapping[str, Sequence[str]], first: int, second: int) -> str:
+    """Why the second of two rows of one id is refused; ``mode`` is the column of splits."""
+    splits = cells.get("mode")
+    if splits is None or splits[first] == splits[second]:
+        return "its id stands in the source already"
+    return (
+        f"its id is in {splits[first]} and in {splits[second]}, and the row of {splits[second]} is "
+        "left out; take it out of one, or give the two rows two ids"
+    )
 
 
 def _require_same_labels(

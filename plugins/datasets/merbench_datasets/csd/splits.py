@@ -85,15 +85,18 @@ class Splits:
                     "write it out as one"
                 )
             for video in videos:
-                if self._split_of.setdefault(video, modes[0]) != modes[0]:
-                    raise DataError(
-                        f"{self.path}: the video {video!r} is in {self._split_of[video]} "
-                        f"and in {modes[0]}; take it out of one"
-                    )
+                self._put(video, modes[0], "video")
         if lacks := {"train", "valid", "test"} - set(self._split_of.values()):
             raise DataError(
                 f"{self.path} has no list of {min(lacks)} videos; "
                 "give the SDK's file of folds, or a label.csv"
+            )
+
+    def _put(self, name: str, mode: str, kind: str) -> None:
+        if self._split_of.setdefault(name, mode) != mode:
+            raise DataError(
+                f"{self.path}: the {kind} {name!r} is in {self._split_of[name]} and in {mode}; "
+                "take it out of one"
             )
 
     def _from_table(self) -> None:
@@ -106,7 +109,7 @@ class Splits:
                 raise DataError(
                     f"{self.path}, row {line}: mode is {cell[:40]!r}; put train, valid or test"
                 )
-            self._split_of[f"{video}_{clip}"] = mode
+            self._put(f"{video}_{clip}", mode, "clip")
         self.first = 0 if "0" in table["clip_id"] else 1
         columns = [table["start"]] if "start" in table else []
         if all(_CALLED_BY_START.fullmatch(clip) for clip in table["clip_id"]):

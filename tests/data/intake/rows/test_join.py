@@ -67,6 +67,17 @@ def test_times_that_differ_by_more_than_rounding_are_reported_once(tmp_path):
     ]
 
 
+def test_an_id_in_two_splits_is_told_as_that(join, tmp_path):
+    columns = {"video_id": ["a"] * 3, "clip_id": ["1"] * 3, "mode": ["train", "train", "test"]}
+    why = "its id is in train and in test, and the row of test is left out; take it out of one"
+    path = tmp_path / "label.csv"
+    refused = []
+    new_rows(columns, lambda *row: refused.append(row))
+    joined_rows(read_table(path), {}, columns, lambda *row: refused.append(row), print)
+    assert refused[0] == refused[2] == ("a_1", "its id stands in the source already")
+    assert refused[1] == refused[3] and refused[3][1].startswith(why)
+
+
 def test_a_carriage_return_does_not_end_a_line(tmp_path):
     cells = new_rows(
         {"video_id": ["a", "b"], "clip_id": ["1", "1"], "text": ["so\rgood", "so\r\ngood"]},

@@ -209,6 +209,7 @@ def test_clips_are_numbered_as_the_labels_stand_and_steps_put_in_time(sdk, tmp_p
         ("folds.py", "(" * 5000, "no Python file"),
         ("label.csv", "video_id,mode\nb,test", "no column 'clip_id'"),
         ("label.csv", "video_id,clip_id,mode\nb,1,tset", "put train, valid or test"),
+        ("label.csv", "video_id,clip_id,mode\nb,1,test\nb,1,dev", "'b_1' is in test and in valid"),
         ("label.csv", "", "no rows"),
     ],
 )
