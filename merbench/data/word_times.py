@@ -35,12 +35,15 @@ def words_elsewhere(corpus: Corpus) -> Iterator[tuple[str, str]]:
 
 def _seconds_outside(stream: Stream, word_times_T2: np.ndarray, times_N2: np.ndarray) -> np.ndarray:
     """[N]: how far each row's farthest word is from its interval; 0 where all touch it, and where a
-    time is unknown.
+    time is unknown (not finite).
     """
     row_L = np.repeat(np.arange(len(stream.length)), stream.length)
     first_L = np.repeat(stream.start - (np.cumsum(stream.length) - stream.length), stream.length)
     word_L2 = word_times_T2[first_L + np.arange(len(row_L))]
-    apart_L = np.maximum(times_N2[row_L, 0] - word_L2[:, 1], word_L2[:, 0] - times_N2[row_L, 1])
+    row_L2 = times_N2[row_L]
+    known_L = np.isfinite(word_L2).all(axis=1) & np.isfinite(row_L2).all(axis=1)
+    word_K2, row_K2 = word_L2[known_L], row_L2[known_L]
+    apart_K = np.maximum(row_K2[:, 0] - word_K2[:, 1], word_K2[:, 0] - row_K2[:, 1])
     apart_N = np.zeros(len(stream.length))
-    np.maximum.at(apart_N, row_L, np.nan_to_num(apart_L, nan=0.0))
+    np.maximum.at(apart_N, row_L[known_L], apart_K)
     return apart_N

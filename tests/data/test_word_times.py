@@ -10,7 +10,7 @@ from merbench.data.audit.audit import audit
 from merbench.data.word_times import ROUNDED, words_elsewhere
 
 ROWS = 20
-SECOND = st.sampled_from((0.0, 0.99, 1.0, 1.5, 2.0, 7.0, np.nan))
+SECOND = st.sampled_from((0.0, 0.99, 1.0, 1.5, 2.0, 7.0, np.nan, np.inf, -np.inf))
 
 
 def corpus(words, times_N2):
@@ -55,7 +55,9 @@ def test_rows_are_those_of_a_loop(rows):
     assert [s.split()[0] for _, s in sentences] == [str(sum(outside))] * any(outside)
 
 
-@pytest.mark.parametrize(("shift", "told"), [(0.0, ""), (1.7, "20 of 20 rows"), (np.nan, "")])
+@pytest.mark.parametrize(
+    ("shift", "told"), [(0.0, ""), (1.7, "20 of 20 rows"), (np.nan, ""), (np.inf, "")]
+)
 def test_the_audit_tells_that_times_are_of_two_sources(shift, told):
     times_N2 = np.arange(float(ROWS))[:, None] * 2 + np.array([0.0, 1.0])
     words = [[(t, t + 0.5), (t + 0.5, t + 1.0)] for t in times_N2[:, 0] + shift]
