@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from merbench.api.material.corpus import Stream as Stream
     from merbench.api.material.corpus import Task as Task
     from merbench.api.material.delimited import header_of as header_of
+    from merbench.api.material.delimited import number_of as number_of
     from merbench.api.material.label_prompts import GLOSSES as GLOSSES
     from merbench.api.material.label_prompts import SENTIMENT as SENTIMENT
     from merbench.api.material.label_prompts import TextForm as TextForm
@@ -134,7 +135,7 @@ _HOME = {
     "material.by_length": ("by_length",),
     "material.clips": ("ClipRows",),
     "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
-    "material.delimited": ("header_of",),
+    "material.delimited": ("header_of", "number_of"),
     "material.label_prompts": (
         "GLOSSES",
         "SENTIMENT",

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from merbench.api.material.corpus import Corpus
+from merbench.api.material.delimited import number_of
 
 LEAST_OVERLAP = 0.9
 """Share of the seconds of either row that are of both."""
@@ -77,6 +78,6 @@ def times_in(corpus: Corpus) -> np.ndarray | None:
 
 def _seconds(cell: str) -> float:
     try:
-        return float(cell)
+        return number_of(cell)
     except ValueError:
         return np.nan

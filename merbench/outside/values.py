@@ -10,6 +10,7 @@ import numpy as np
 
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
+from merbench.api.material.delimited import number_of
 from merbench.api.material.types import LabelSpace
 from merbench.outside.answers import parse
 from merbench.outside.table import Table
@@ -153,9 +154,9 @@ def _number(table: Table, row: int, column: str) -> float:
     """A finite number."""
     cell = table.columns[column][row]
     value = math.nan
-    if isinstance(cell, str) and "_" not in cell:
+    if isinstance(cell, str):
         try:
-            value = float(cell)
+            value = number_of(cell)
         except ValueError:
             value = math.nan
     elif isinstance(cell, bool | int | float):

@@ -27,8 +27,8 @@ def test_pairs_are_those_of_a_loop(rows):
 
 def test_columns_of_times_are_seconds():
     assert times_of({"start": ["1"]}) is None
-    times_N2 = times_of({"start": ["1", ""], "end": ["2.5", "x"]})
-    np.testing.assert_array_equal(times_N2, [[1, 2.5], [np.nan, np.nan]])
+    times_N2 = times_of({"start": ["1", "", "6_368"], "end": ["2.5", "x", "7"]})
+    np.testing.assert_array_equal(times_N2, [[1, 2.5], [np.nan, np.nan], [np.nan, 7]])
 
 
 def test_times_of_the_row_alone_are_no_second_label():

@@ -13,7 +13,7 @@ import numpy as np
 
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
-from merbench.api.material.delimited import delimiter_of, text_of
+from merbench.api.material.delimited import delimiter_of, number_of, text_of
 from merbench.results.records.sealed import require_file
 
 
@@ -79,7 +79,7 @@ class Table:
                 known[row] = False
                 continue
             try:
-                value = float(cell)
+                value = number_of(cell)
             except ValueError:
                 value = math.nan
             if not math.isfinite(value) or value < low - slack or value > high + slack:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from merbench.api import DataError
+from merbench.api import DataError, number_of
 
 _UNKNOWN = {"", "na", "n/a", "nan", "none", "null", "-", "?"}
 """Cells, in lower case, that name no value in a column of numbers."""
@@ -45,6 +45,6 @@ def number_in(cell: str) -> float | None:
     if _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(",", ".")
     try:
-        return float(text)
+        return number_of(text)
     except ValueError:
         return None

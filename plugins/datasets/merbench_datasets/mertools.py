@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import DataError, Sink, Source, as_text, unpickle_npz
+from merbench.api import DataError, Sink, Source, as_text, number_of, unpickle_npz
 from merbench_datasets.feature_files import FEATURES, feature_folders
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
@@ -186,7 +186,7 @@ def _number(value: Any, origin: str) -> float:
     if isinstance(value, str) and not value.strip():
         return float("nan")
     try:
-        number = float(value)
+        number = number_of(value) if isinstance(value, str) else float(value)
     except (TypeError, ValueError, OverflowError):
         value_text = repr(value[:40]) if isinstance(value, str) else f"of a {type(value).__name__}"
         raise DataError(f"{origin}: the val {value_text} is no number; fix the source") from None

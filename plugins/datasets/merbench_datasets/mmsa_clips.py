@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from merbench.api import DataError, Sink, Source
+from merbench.api import DataError, Sink, Source, number_of
 from merbench_datasets.common_tasks_and_streams import UNIMODAL, write_tasks, write_unimodal
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
@@ -77,5 +77,5 @@ def _numbers(column: Sequence[str]) -> np.ndarray:
     values = np.full(len(column), np.nan)
     for row, cell in enumerate(column):
         with suppress(ValueError):
-            values[row] = float(cell)
+            values[row] = number_of(cell)
     return values

@@ -100,6 +100,7 @@ BAD_LINE = {
     "out of range": ("a,1,x,3.2,happy,1,0,train", ["line 2", "'3.2'", "between -3 and 3"]),
     "NaN": ("a,1,x,nan,happy,1,0,train", ["line 2", "'nan'"]),
     "infinite": ("a,1,x,0,happy,inf,0,train", ["line 2", "'inf'"]),
+    "a name for a number": ("a,1,x,0,happy,1_0,0,train", ["line 2", "'1_0'"]),
     "mode": ("a,1,x,0,happy,1,0,Train", ["line 2", "'Train'", "train, valid or test"]),
     "no mode": ("a,1,x,0,happy,1,0,", ["line 2", "''"]),
     "same id": ("a,2,x,0,happy,1,0,train", ["line 3", "'a_2'", "line 2"]),

@@ -194,6 +194,7 @@ def test_a_feature_file_that_cannot_be_read_is_one_sentence(
         ({"a": {"emo": 0, "val": 10**400}}, "the val of a int is no number"),
         ({"a": {"emo": 0, "val": ((), 1)}}, "the val of a tuple is no number"),
         ({"a": {"emo": 0, "val": "x"}}, "the val 'x' is no number"),
+        ({"a": {"emo": 0, "val": "1_0"}}, "the val '1_0' is no number"),
         ({"a": 3}, "no mapping of names"),
     ],
 )

@@ -278,6 +278,8 @@ def test_numbers_are_read_as_people_write_them():
     assert np.isnan(numbers_in(["", "nan"], "x")).all()
     with pytest.raises(DataError, match="x holds 'two' among numbers"):
         numbers_in(["1", "two", "3"], "x")
+    with pytest.raises(DataError, match="x holds '1_0' among numbers"):
+        numbers_in(["1", "1_0", "3"], "x")
 
 
 def test_whole_numbers_of_emotions_are_classes(add_data, tmp_path):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from merbench.api.errors import DataError
+from merbench.api.material.delimited import number_of
 from merbench.data.folder.label_table import Table
 from merbench.data.intake.rows.match import same
 
@@ -153,7 +154,7 @@ def _apart(
     apart = []
     for row in rows:
         try:
-            apart.append(abs(float(cells_here[row]) - float(cells_there[row])))
+            apart.append(abs(number_of(cells_here[row]) - number_of(cells_there[row])))
         except ValueError:
             continue
     return [seconds for seconds in apart if seconds > ROUNDED]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from merbench.api.material.delimited import number_of
 from merbench.api.plural import are, count_of, have
 from merbench.data.first_few import first_few
 
@@ -134,6 +135,6 @@ def same(a: str, b: str, within: float = 1e-4) -> bool:
     if a.strip() == b.strip():
         return True
     try:
-        return abs(float(a) - float(b)) <= within
+        return abs(number_of(a) - number_of(b)) <= within
     except ValueError:
         return False

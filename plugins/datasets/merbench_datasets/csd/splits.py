@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from merbench.api import DataError
-from merbench.api.material.delimited import delimiter_of, text_of
+from merbench.api.material.delimited import delimiter_of, number_of, text_of
 from merbench_datasets.pickle_splits import mode_of
 
 _SPLIT_OF_WORD = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
@@ -117,7 +117,7 @@ class Splits:
         for starts in columns:
             for video, clip, start in zip(table["video_id"], table["clip_id"], starts, strict=True):
                 with suppress(ValueError):  # an empty cell: the row has no time
-                    self._starts.setdefault(video, []).append((float(start), clip))
+                    self._starts.setdefault(video, []).append((number_of(start), clip))
 
 
 def _assigned_names(node: ast.stmt) -> list[str]:
