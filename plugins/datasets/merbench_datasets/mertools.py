@@ -205,9 +205,12 @@ def _texts(folder: Path, names: Sequence[str], sink: Sink) -> dict[str, list[str
         cells = sink.columns(path)
         note_unread_names(sink, path.name, cells, {"name", *_TEXTS})
         for language in _TEXTS:
+            in_file: dict[str, str] = {}
             for name, text in zip(cells.get("name", ()), cells.get(language, ()), strict=False):
-                if text.strip():
-                    text_of[language][name] = text
+                differs = text.strip() and in_file.setdefault(name, text) != text
+                if differs and name in names:
+                    raise DataError(f"{path} has two texts of {name!r} ({language}); keep one")
+            text_of[language] |= in_file
     columns = {"text": "english", "text_zh": "chinese"}
     columns_of_text = {
         column: [text_of[of].get(name, "") for name in names] for column, of in columns.items()

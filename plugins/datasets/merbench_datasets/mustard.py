@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Mustard(Plain):
     def convert(self, source: Source, sink: Sink) -> None:
         path = _file(source)
         sink.source(path)
-        rows = _read(path)
+        rows = _read(path, partial(_once, path))
         for name, row in rows.items():
             _check(row, f"{path}: row {name!r}")
         fields = {field for row in rows.values() for field in row}
@@ -89,14 +90,26 @@ def _file(source: Source) -> Path:
     return source.path / _FILE if source.path.is_dir() else source.path
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """Id -> row; empty where the file is not that."""
+def _read(
+    path: Path, mapping: Callable[[list[tuple[str, Any]]], dict[str, Any]] = dict
+) -> dict[str, dict[str, Any]]:
+    """Id -> row; empty where the file is not that. ``mapping`` makes an object of its pairs."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=mapping)
     except (OSError, ValueError, RecursionError):
         return {}
     is_table = isinstance(content, dict) and all(isinstance(row, dict) for row in content.values())
     return content if is_table else {}
+
+
+def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """DataError where a name stands twice: of two rows Python's reader keeps the last."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise DataError(f"{path} has {name!r} twice; keep one, or give it a name of its own")
+        values[name] = value
+    return values
 
 
 def _check(row: Mapping[str, Any], name: str) -> None:

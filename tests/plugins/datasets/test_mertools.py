@@ -51,6 +51,20 @@ def test_what_a_source_has_beside_what_is_read_is_named(add_and_read, tmp_path):
     ]
 
 
+def test_two_texts_of_one_row_are_refused(add_and_read, tmp_path):
+    folder = mertools(
+        tmp_path / "sims", train=given("a", 12), val=given("b", 6), test=given("c", 6)
+    )
+    path = folder / "transcription-engchi-polish.csv"
+    lines = path.read_text()
+    path.write_text(f"{lines}\nnobody,x,x\nnobody,y,y\n{lines.splitlines()[1]}")
+    add_and_read(folder)
+    path.write_text(f"{lines}\na0000_0000,x,x")
+    done = add_and_read(folder, check=False)
+    assert done.returncode == 2
+    assert f"{path} has two texts of 'a0000_0000' (english); keep one" in done.stderr
+
+
 def test_mertools_of_mer2023_has_three_tests_and_no_validation_rows(add_and_read, tmp_path):
     words = ("angry", "happy", "neutral")
     corpora = {

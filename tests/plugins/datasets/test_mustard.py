@@ -60,3 +60,10 @@ def test_what_a_source_has_beside_what_is_read_is_named(add_and_read, tmp_path):
     path.write_text(json.dumps(rows))
     named = "not taken over of sarcasm_data.json: context_speakers, sarcasm_type"
     assert named in add_and_read(path)[0]["notes"]
+
+
+def test_an_id_that_stands_twice_is_refused(add_and_read, tmp_path):
+    path = mustard(tmp_path / "sarcasm_data.json")
+    path.write_text(path.read_text().replace('"1_3":', '"1_2":'))
+    done = add_and_read(path, check=False)
+    assert done.returncode == 2 and f"{path} has '1_2' twice; keep one" in done.stderr

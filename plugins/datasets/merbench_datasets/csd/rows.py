@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api import DataError
+from merbench.api.material.delimited import number_of
 from merbench_datasets.csd.sequence import CsdSequence, segment_of
 from merbench_datasets.csd.splits import Splits, read_table
 
@@ -212,7 +213,7 @@ def segments(path: Path) -> Rows:
         *(table[k] for k in ("video_id", "clip_id", "start", "end")), strict=True
     ):
         try:
-            start, end = map(float, ends)
+            start, end = map(number_of, ends)
         except ValueError:
             start = end = math.nan
         rows.add(video, clip, start, end, {})
