@@ -25,6 +25,15 @@ def test_last_state_is_that_of_an_lstm_on_the_row_alone():
         close(actual, module.lstm(x_LD[None])[0][0, -1] if len(x_LD) else torch.zeros(7))
 
 
+def test_the_layers_that_methods_share_are_their_equations():
+    module, x_BD = layers.Residual(4, 0.0), torch.randn(3, 4)
+    first, second = module.f[0], module.f[3]
+    hidden = (x_BD @ first.weight.T + first.bias).relu()
+    close(module(x_BD), x_BD + hidden @ second.weight.T + second.bias)
+    shapes = [layer.weight.shape for layer in layers.hidden_layer(2, 3, 5)[::3]]
+    assert shapes == [(3, 2), (5, 3)]
+
+
 def test_utterance_nets_are_their_equations():
     nets, parts = (
         layers.UtteranceNets(WIDTHS, 8, 3, 0.0),

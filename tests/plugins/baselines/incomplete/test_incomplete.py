@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from merbench.api import Batch, Output, Progress, RequestError, Steps
 from merbench.testing import tiny
+from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete import emt
 from merbench_baselines.incomplete.attraction import Attraction, DualLevelRestoration
 from merbench_baselines.incomplete.correction import Correction
@@ -17,7 +18,7 @@ from merbench_baselines.incomplete.lnln import LNLN
 from merbench_baselines.incomplete.reconstruction import Reconstruction, hidden_error
 from merbench_baselines.incomplete.tfr_net import TFRNet, across_features, spans
 from merbench_baselines.views.hide_steps import HideSteps
-from tests.plugins.baselines.made_parts import WIDTHS, close, make, sequences
+from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
 
 NOW, LATER = Progress(0, 1, 0, 1, "main"), Progress(1, 2, 1, 2, "main")
 SMALL = {"width": 4, "heads": 2, "layers": 1, "gru_layers": 1}
@@ -84,6 +85,12 @@ def test_tfr_net_is_its_equations_on_each_row_alone():
             m: Steps(parts[m].x_BLD[row : row + 1], parts[m].mask_BL[row : row + 1]) for m in WIDTHS
         }
         x = {m: fusion.embed(m, alone[m]) for m in WIDTHS}
+        for m, count in lengths.items():
+            if count:
+                weight = fusion.convolve[m].weight
+                real_DL = alone[m].x_BLD[0, :count].T
+                x_LD = F.conv1d(real_DL[None], weight, padding=weight.shape[2] // 2)[0].T
+                close(x[m][0, :count], 2 * x_LD + positions(count, 4, x_LD.device))
         for target, gated in fusion.summaries.items():
             towards = []
             for source in fusion.sources[target]:
@@ -96,7 +103,10 @@ def test_tfr_net_is_its_equations_on_each_row_alone():
                 z = z + block.f(block.norm_f(z))
                 towards.append(fusion.norms[f"{source}_to_{target}"](z))
             count = lengths[target]
-            h = torch.cat(towards, 2)[0, :count]
+            h_BLC = torch.cat(towards, 2)
+            restored_BLC = across_features(h_BLC, alone[target].mask_BL)
+            close(out.aux[f"restored.{target}"][row, :count], restored_BLC[0, :count])
+            h = h_BLC[0, :count]
             if not count:
                 summaries.append(torch.zeros(gated.out.out_features))
                 continue
@@ -139,6 +149,9 @@ def test_the_error_is_smooth_l1_of_hidden_values():
     actual = hidden_error(restored, Steps(x, mask), visible)
     assert float(actual) == pytest.approx(sum(values) / 4, rel=1e-5)
     assert float(hidden_error(restored, Steps(x, mask), mask)) == 0
+    x, restored = x.requires_grad_(), restored.requires_grad_()
+    hidden_error(restored, Steps(x, mask), visible).backward()
+    assert restored.grad.abs().max() > 0 and x.grad is None
 
 
 class Model:
@@ -234,6 +247,37 @@ def test_context_is_pooled_over_the_modalities_that_a_row_has():
     assert torch.isfinite(actual[1]).all()
 
 
+def test_emt_is_its_equations_on_each_row_alone():
+    fusion = make(EMT, width=4, heads=2, layers=2, shared=False, vector_text=3, vector_audio=2)
+    parts = sequences(missing=[("audio", 2)])
+    out = fusion(parts)
+
+    def promoted(unit, x_TD, source_SD):
+        masks = (torch.ones(1, len(x), dtype=torch.bool) for x in (x_TD, source_SD))
+        return unit(x_TD[None], next(masks), source_SD[None], next(masks))[0]
+
+    for row in range(5):
+        vectors, x = {}, {}
+        for m, reader in fusion.read.items():
+            x_LD = real(parts[m], row)
+            if not len(x_LD):
+                vectors[m] = torch.zeros(reader.width)
+                continue
+            states = reader.out(reader.lstm(x_LD[None])[0])[0]
+            vectors[m] = states[-1]
+            x[m] = fusion.project[m](states) + positions(len(states), 4, states.device)
+        context = torch.stack([fusion.project[m](vectors[m]) for m in WIDTHS])
+        for units, pool in zip(fusion.units, fusion.pools, strict=True):
+            tokens = [promoted(units[f"{m}_to_context"], context, x[m]) for m in x]
+            x = {m: promoted(units[m], x[m], context) for m in x}
+            weight = torch.stack([pool(t.flatten())[0] for t in tokens]).softmax(0)
+            context = sum(w * t for w, t in zip(weight, tokens, strict=True))
+        for m in x:
+            close(out.aux[f"restored.{m}"][row, : len(x[m])], x[m])
+        close(out.z_BCD[row, 0], torch.cat((*vectors.values(), context.flatten())))
+        close(out.aux["attracted"][row], out.z_BCD[row, 0])
+
+
 def test_emt_shares_one_unit_unless_told_otherwise():
     count = {
         shared: sum(p.numel() for p in make(EMT, layers=2, shared=shared).units.parameters())
@@ -258,6 +302,12 @@ def test_attraction_draws_each_view_to_the_other_without_moving_the_target():
         for a, b in ((p[1], z[0]), (p[0], z[1]))
     ]
     assert float(attract(x, y, rows)) == pytest.approx(-sum(cosine) / 2, rel=1e-4)
+    views = x.requires_grad_(), y.requires_grad_()
+    z = [attract.projector(h[rows]) for h in views]
+    towards = [(attract.predictor(z[1]), z[0].detach()), (attract.predictor(z[0]), z[1].detach())]
+    by_hand = -sum(F.cosine_similarity(a, b, 1).mean() for a, b in towards) / 2
+    expected = torch.autograd.grad(by_hand, views)
+    torch.testing.assert_close(torch.autograd.grad(attract(x, y, rows), views), expected)
     assert float(attract(x, y, ~rows & rows)) == 0
 
 
@@ -292,6 +342,31 @@ def test_lnln_stands_proposed_tokens_in_the_texts_place():
     assert ((w > 0) & (w < 1)).all()
     plain = make(LNLN, width=4, heads=2, ffn=8, tokens=2, correct=False)
     assert (plain(parts).aux["completeness"] == 1).all()
+
+
+def test_lnln_judges_the_text_and_proposes_tokens_from_what_a_row_has():
+    fusion = make(LNLN, width=4, heads=2, ffn=8, tokens=2, correct_layers=1)
+    out = fusion(sequences(missing=[("audio", 2), ("video", 4)]))
+
+    def learned(module, x_KD, at):
+        """The learned tokens after attention to x, whose positions are ``at``."""
+        own = len(module.tokens_CD)
+        x_BKD = torch.cat(
+            (
+                module.tokens_CD + module.positions_KD[:own],
+                x_KD + module.positions_KD[own:][at],
+            )
+        )[None]
+        for layer in module.layers:
+            x_BKD = layer(x_BKD, x_BKD, torch.ones(x_BKD.shape[:2], dtype=torch.bool))
+        return x_BKD[0, :own]
+
+    for row in range(5):
+        text, *others = out.aux["tokens"][row]
+        judged = fusion.score(learned(fusion.judge, text, slice(None))[0])
+        close(out.aux["completeness"][row], judged.sigmoid())
+        at = out.aux["present"][row, 1:].repeat_interleave(2)
+        close(out.aux["proxy"][row], learned(fusion.propose, torch.cat(others)[at], at))
 
 
 def test_lnln_s_losses_are_their_sums():
