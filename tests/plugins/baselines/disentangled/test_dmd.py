@@ -108,6 +108,21 @@ def test_each_modality_learns_the_others_predictions_as_far_as_the_edges_say():
     assert float(alone(logits, x, only_text).detach()) == 0
 
 
+def test_a_teachers_prediction_is_not_drawn_to_its_pupils():
+    """With edges that depend on nothing, the gradient of a prediction is that as a pupil alone."""
+    names = ("text", "audio", "video")
+    graph = Distillation(names, dict.fromkeys(names, 4), 1, 3, [("text", "audio")], 0.0)
+    torch.nn.init.zeros_(graph.score.weight)
+    logits = {m: torch.randn(5, 1, requires_grad=True) for m in names}
+    present = {m: torch.ones(5, dtype=torch.bool) for m in names}
+    graph(logits, {m: torch.randn(5, 4) for m in names}, present).backward()
+    edge = {pair: 1 / 6 + float(p) for pair, p in zip(graph.edges, graph.prior_E, strict=True)}
+    for to in names:
+        others = [source for source in names if source != to]
+        by_hand = sum(edge[m, to] * (logits[to] - logits[m]).sign() / 5 for m in others)
+        close(logits[to].grad, by_hand.detach())
+
+
 def test_the_losses_add_both_graphs_to_those_of_the_branches():
     class Widths:
         def __init__(self, fusion):

@@ -95,6 +95,19 @@ def test_the_losses_are_their_sums_over_rows_that_have_a_modality_and_a_known_sc
         assert float(terms[name].detach()) == pytest.approx(value, rel=1e-4), name
 
 
+def test_distillation_draws_the_fused_vector_alone():
+    class Widths:
+        widths = {"branch": 4}
+
+    fused = make(EMOE, **SMALL)(sequences())
+    aux = {**fused.aux, "branches": fused.aux["branches"].detach().requires_grad_()}
+    objective = RoutedExperts(RoutedExperts.Config(), tiny.context("score"), Widths())
+    out = Output(fused.z_BCD[:, 0, :1], aux=aux, fused=fused)
+    term = objective(None, Batch(torch.arange(5), {}, torch.zeros(5)), out, NOW)["distillation"]
+    moved = torch.autograd.grad(term, (fused.z_BCD, aux["branches"]), allow_unused=True)
+    assert moved[0].abs().max() > 0 and moved[1] is None
+
+
 def test_settings_and_tasks_that_do_not_fit_are_refused():
     with pytest.raises(RequestError, match=r"fusion\.width=6 is no multiple of fusion\.heads=5"):
         make(EMOE, width=6, heads=5)
