@@ -33,7 +33,7 @@ from merbench_merclip.decoder import LabelDecoder
 from merbench_merclip.head import LabelGuided
 from merbench_merclip.hooks import merbench_components
 from merbench_merclip.objective import LabelContrast, label_shares
-from tests.plugins.perturbed import perturbed
+from tests.plugins.perturbed import doubling, perturbed
 
 AT = Progress(0, 1, 0, 1, "main")
 (RECIPE,) = (d for d in merbench_components() if isinstance(d, Recipe))
@@ -98,10 +98,11 @@ def one_row(model: LabelDecoder, parts, emb_CD, row: int):
     for stage, x_LD in stages.items():
         for layer in model.stages[stage]:
             n_CD = layer.norms[0](q_CD)
-            q_CD = q_CD + attend(layer.among_labels, n_CD, n_CD)
+            q_CD = q_CD + layer.dropout(attend(layer.among_labels, n_CD, n_CD))
             if len(x_LD):
-                q_CD = q_CD + attend(layer.into_modality, layer.norms[1](q_CD), x_LD)
-            q_CD = q_CD + layer.feed_forward(layer.norms[2](q_CD))
+                seen_CD = attend(layer.into_modality, layer.norms[1](q_CD), x_LD)
+                q_CD = q_CD + layer.dropout(seen_CD)
+            q_CD = q_CD + layer.dropout(layer.feed_forward(layer.norms[2](q_CD)))
     return model.norm(q_CD)
 
 
@@ -109,7 +110,7 @@ def one_row(model: LabelDecoder, parts, emb_CD, row: int):
     "config", [{}, {"layers": 2, "order": ("video", "text", "audio")}, {"joint": True}]
 )
 def test_decoder_is_the_loop_over_unpadded_rows(config):
-    model, parts, labels = decoder(**config), ragged(), queries()
+    model, parts, labels = doubling(decoder(**config)), ragged(), queries()
     z_BCD = model(parts, labels).z_BCD
     for row in range(5):
         torch.testing.assert_close(

@@ -20,6 +20,7 @@ from merbench_baselines.heads import MLP
 from merbench_baselines.objectives.squared_error import SquaredError
 from merbench_baselines.utterance_vectors import EndStates, LSTMReader, StackedBiLSTM, StateReader
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
+from tests.plugins.perturbed import doubling
 
 NOW = Progress(0, 1, 0, 1, "main")
 
@@ -65,14 +66,15 @@ def attention(layer, x_HD):
     for columns in torch.arange(width).split(width // heads):
         for i in range(len(x_HD)):
             score = k[:, columns] @ q[i, columns] / (width // heads) ** 0.5
-            out[i, columns] = score.softmax(0) @ v[:, columns]
-    x_HD = layer.norms[0](x_HD + out @ layer.attend.out.weight.T + layer.attend.out.bias)
-    return layer.norms[1](x_HD + layer.feed_forward(x_HD))
+            out[i, columns] = score.softmax(0) @ layer.attend.dropout(v[:, columns])
+    out = out @ layer.attend.out.weight.T + layer.attend.out.bias
+    x_HD = layer.norms[0](x_HD + layer.dropout(out))
+    return layer.norms[1](x_HD + layer.dropout(layer.feed_forward(x_HD)))
 
 
 @pytest.mark.parametrize("fused", ["both", "shared", "private"])
 def test_misa_is_its_equations_on_each_row_alone(fused):
-    fusion = make(MISA, width=6, rnn=3, ffn=8, fused=fused)
+    fusion = doubling(make(MISA, width=6, rnn=3, ffn=8, fused=fused))
     parts = sequences(missing=[("audio", 2)])
     out = fusion(parts)
     for row in range(5):

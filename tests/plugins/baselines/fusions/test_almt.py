@@ -7,6 +7,7 @@ from merbench.api import RequestError
 from merbench_baselines.fusions.almt import ALMT
 from merbench_baselines.fusions.mult import positions
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
+from tests.plugins.perturbed import doubling
 
 SMALL = {"width": 4, "heads": 2, "ffn": 6, "tokens": 3}
 
@@ -30,8 +31,8 @@ def pre_norm(layer, x_TD, source_SD):
     w, b = layer.attend.into.weight.chunk(3), layer.attend.into.bias.chunk(3)
     inputs = zip((n_TD, s_SD, s_SD), w, b, strict=True)
     q, k, v = (x @ weight.T + bias for x, weight, bias in inputs)
-    x_TD = x_TD + layer.attend.out(attend(q, k, v))
-    return x_TD + layer.f(layer.norm_f(x_TD))
+    x_TD = x_TD + layer.dropout(layer.attend.out(attend(q, k, layer.attend.dropout(v))))
+    return x_TD + layer.dropout(layer.f(layer.norm_f(x_TD)))
 
 
 def tokens(reader, x_LD):
@@ -75,7 +76,8 @@ def fused(fusion, hyper_KD, text_KD, summary):
     ],
 )
 def test_almt_is_its_equations_on_each_row_alone(guide, residual, summary):
-    fusion = make(ALMT, **SMALL, embed_layers=2, guide=guide, residual=residual, summary=summary)
+    settings = {"embed_layers": 2, "guide": guide, "residual": residual, "summary": summary}
+    fusion = doubling(make(ALMT, **SMALL, **settings))
     parts = sequences(missing=[("audio", 2), ("text", 3), ("audio", 4), ("video", 4)])
     z_BCD = fusion(parts).z_BCD
     for row in range(5):

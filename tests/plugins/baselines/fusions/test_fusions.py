@@ -13,6 +13,7 @@ from merbench.testing import tiny
 from merbench_baselines import layers
 from merbench_baselines.fusions import early_lstm, late_dnn, lmf, mult, pool, tfn
 from tests.plugins.baselines.made_parts import WIDTHS, close, make, real, sequences
+from tests.plugins.perturbed import doubling
 
 # layers
 
@@ -36,7 +37,7 @@ def test_the_layers_that_methods_share_are_their_equations():
 
 def test_utterance_nets_are_their_equations():
     nets, parts = (
-        layers.UtteranceNets(WIDTHS, 8, 3, 0.0),
+        doubling(layers.UtteranceNets(WIDTHS, 8, 3, 0.0)),
         sequences(missing=[("audio", 2), ("text", 4)]),
     )
     h = nets(parts)
@@ -48,11 +49,12 @@ def test_utterance_nets_are_their_equations():
                 continue
             first = nets.read[m]
             h_H = (
-                first.lstm(x_LD[None])[0][0, -1]
+                first.lstm(nets.dropout(x_LD)[None])[0][0, -1]
                 if m == "text"
-                else (first[0].weight @ x_LD.mean(0) + first[0].bias).relu()
+                else (first[0].weight @ nets.dropout(x_LD.mean(0)) + first[0].bias).relu()
             )
-            close(h[m][row], (nets.narrow[m][1].weight @ h_H + nets.narrow[m][1].bias).relu())
+            dropout, narrow, _ = nets.narrow[m]
+            close(h[m][row], (narrow.weight @ dropout(h_H) + narrow.bias).relu())
 
 
 # pool
@@ -234,7 +236,7 @@ def attention_by_loop(module, x_TD, s_SD):
         at = slice(head * e, (head + 1) * e)
         for step in range(len(x_TD)):
             weight_S = (k[:, at] @ q[step, at] / math.sqrt(e)).exp()
-            out[step, at] = weight_S @ v[:, at] / weight_S.sum()
+            out[step, at] = weight_S @ module.dropout(v[:, at]) / weight_S.sum()
     return out @ module.out.weight.T + module.out.bias
 
 
@@ -267,7 +269,7 @@ def test_mult_is_its_equations_on_unpadded_rows(residual):
         kernel_audio=5,
         kernel_video=1,
     )
-    parts = sequences(missing=[("audio", 3)])
+    fusion, parts = doubling(fusion), sequences(missing=[("audio", 3)])
     z_BCD = fusion(parts).z_BCD
 
     def block(module, x_TD, s_SD):
@@ -277,9 +279,9 @@ def test_mult_is_its_equations_on_unpadded_rows(residual):
             if s_SD is None or len(s_SD)
             else 0
         )
-        hat_TD = attended + (n_TD if residual == "normed" else x_TD)
+        hat_TD = module.dropout(attended) + (n_TD if residual == "normed" else x_TD)
         n_TD = module.norm_f(hat_TD)
-        return module.f(n_TD) + (n_TD if residual == "normed" else hat_TD)
+        return module.dropout(module.f(n_TD)) + (n_TD if residual == "normed" else hat_TD)
 
     for row in range(5):
         low = {}
@@ -292,11 +294,8 @@ def test_mult_is_its_equations_on_unpadded_rows(residual):
                 torch.einsum("kc,dck->d", wide[i : i + kernel.shape[2]], kernel)
                 for i in range(len(x_LD))
             ]
-            low[m] = (
-                torch.stack(rows) + mult.positions(len(x_LD), 8, x_LD.device)
-                if rows
-                else torch.zeros(0, 8)
-            )
+            p_LD = mult.positions(len(x_LD), 8, x_LD.device)
+            low[m] = fusion.dropout(torch.stack(rows) + p_LD) if rows else torch.zeros(0, 8)
         last = []
         for a in WIDTHS:
             if not len(low[a]):
