@@ -150,9 +150,7 @@ def _evaluated(
     first = seeds[0][0]
     target, shape = first.target, first.prediction.shape
     if any(
-        rows.prediction.shape != shape
-        or rows.target.dtype != target.dtype
-        or not np.array_equal(rows.target, target, equal_nan=True)
+        rows.prediction.shape != shape or not np.array_equal(rows.target, target, equal_nan=True)
         for rows, _ in seeds
     ):
         return [value for seed in seeds for value in _evaluated([seed], task, names)]
