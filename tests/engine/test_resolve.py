@@ -84,11 +84,14 @@ def test_a_shared_encoder_setting_goes_to_every_encoder_that_has_it(plan):
 
 
 def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
-    def tuned(**settings):
-        parts = plan("merclip", ablations=("tuned-encoders",), settings=settings).spec.parts
-        return parts["encoder.text"].config["tuned"]
+    def tuned(slot="encoder.text", ablations=("tuned-encoders",), **settings):
+        parts = plan("merclip", ablations=ablations, settings=settings).spec.parts
+        return parts[slot].config["tuned"]
 
     assert tuned() and not tuned(**{"encoder.tuned": False})
+    assert tuned(**{"label_encoder.tuned": False}), "it is no encoder of a modality"
+    assert tuned("label_encoder", **{"encoder.tuned": False})
+    assert not tuned("label_encoder", (), **{"encoder.tuned": True})
     for settings in (
         {"encoder.tuned": False, "encoder.text.tuned": True},
         {"encoder.text.tuned": True, "encoder.tuned": False},
