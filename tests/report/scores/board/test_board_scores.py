@@ -68,6 +68,14 @@ def test_ranks_leave_out_floors_and_variants_and_separate_what_differs(source):
     assert [s.with_the_best for s in standings.values()] == [True, True, False]
 
 
+def test_an_ablation_whose_full_model_is_not_there_is_compared_with_nothing(tmp_path):
+    store = Store(tmp_path)
+    put(store, 0.4, spec("good", "no-x"), [0, 1])
+    alone = StoreSource(store)
+    scores = score(board(alone), alone, Cache(None))
+    assert (list(scores.rows), scores.ablations, scores.standings) == (["good no-x"], {}, {})
+
+
 def pair_tests(names, p_of_distance, sign=1.0):
     """Each name is worse than those before it, with such a p."""
     tests = EveryPair(names)

@@ -116,8 +116,12 @@ def test_a_row_is_found_by_what_any_table_shows_of_it():
 
 def test_a_name_keeps_its_row_when_a_larger_store_shows_more_settings():
     small, large = (0.001, 0.002), (0.001, 0.002, 0.003)
-    first = [one(model="tfn", lr=lr) for lr in small]
-    more = [one(model="tfn", lr=lr, tuned_by=TUNED if lr == 0.003 else None) for lr in large]
+    first = [one(model=model, lr=lr) for model in ("tfn", "mult") for lr in small]
+    more = [
+        one(model=model, lr=lr, tuned_by=TUNED if lr == 0.003 else None)
+        for model in ("tfn", "mult")
+        for lr in large
+    ]
     boards = []
     for records in (first, more):
         numbered = [r.model_copy(update={"run_id": str(i)}) for i, r in enumerate(records)]
@@ -125,6 +129,7 @@ def test_a_name_keeps_its_row_when_a_larger_store_shows_more_settings():
     before, after = (board.entries for board in boards)
     for entry in before:
         (kept,) = rows_named(entry.name, after)
+        assert kept.label == entry.label
         assert kept.first.spec.train.lr == entry.first.spec.train.lr
     assert {e.name for e in before} != {e.name for e in after}
     assert not rows_named("tfn (train.lr=0.1)", after)

@@ -231,9 +231,10 @@ def test_what_does_not_fit_is_refused():
     y, a, b, videos = case("score")
     with pytest.raises(ValueError, match="different shapes"):
         paired_interval(MAE, y, a, b[:2], videos)
-    for wrong in ((y[:5], a, videos), (y, a, videos[:5]), (y, a[0], videos)):
-        with pytest.raises(ValueError, match="videos"):
-            interval(MAE, *wrong)
+    for metric in (MAE, lambda y, p: np.abs(y - p).mean()):
+        for wrong in ((y[:5], a, videos), (y, a, videos[:5]), (y, a[0], videos)):
+            with pytest.raises(ValueError, match="videos"):
+                interval(metric, *wrong)
 
 
 # The tolerance is three Monte Carlo errors; the crossed bootstrap counts the effect of a seed on a
