@@ -43,6 +43,8 @@ def one_cell(model: LabelAttentive, parts, emb_D, row: int):
         label_D = model.label[m](emb_D)
         near_L = torch.stack([torch.cosine_similarity(label_D, x_D, 0) for x_D in x_LD])
         weight_L = (near_L / model.config.temperature).exp()
+        if not model.config.interaction:
+            weight_L = torch.ones(len(x_LD))
         r_D = sum(w * x_D for w, x_D in zip(weight_L / weight_L.sum(), x_LD, strict=True)) + label_D
         representations.append(r_D)
         scores.append(model.score(torch.cat([r_D, label_D])) if model.score else torch.zeros(1))
@@ -52,7 +54,9 @@ def one_cell(model: LabelAttentive, parts, emb_D, row: int):
     return model.norm(sum(s * r_D for s, r_D in zip(share_M, representations, strict=True)))
 
 
-@pytest.mark.parametrize("config", [{}, {"guided": False}, {"modalities": ("text",)}])
+@pytest.mark.parametrize(
+    "config", [{}, {"guided": False}, {"interaction": False}, {"modalities": ("text",)}]
+)
 def test_fusion_is_the_loop_over_labels_rows_and_real_steps(config):
     model, emb_CD = fusion(**config), torch.randn(7, 10)
     parts = {m: s for m, s in ragged().items() if m in model.widths}

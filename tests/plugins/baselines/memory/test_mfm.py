@@ -60,6 +60,15 @@ def test_mfm_is_its_equations_on_each_row_alone(private):
     assert sum(fusion.widths.values()) == out.aux["latents"].shape[1]
 
 
+def test_a_stream_to_generate_passes_no_gradient():
+    fusion = make(MFM, **SMALL)
+    for decoder in fusion.decode.values():  # what is generated no longer depends on a stream
+        torch.nn.init.zeros_(decoder.out.weight)
+    parts = {m: Steps(s.x_BLD.requires_grad_(), s.mask_BL) for m, s in sequences().items()}
+    fusion(parts).aux["errors"].sum().backward()
+    assert all(not steps.x_BLD.grad.any() for steps in parts.values())
+
+
 def test_discrepancy_is_the_expectation_of_the_one_with_gaussian_draws():
     draw = torch.Generator().manual_seed(0)
     z_ND = 2 * torch.randn(6, 3, generator=draw) + 1
