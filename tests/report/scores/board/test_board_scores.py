@@ -68,6 +68,18 @@ def test_ranks_leave_out_floors_and_variants_and_separate_what_differs(source):
     assert [s.with_the_best for s in standings.values()] == [True, True, False]
 
 
+def test_an_ablation_is_compared_with_the_full_model_of_its_settings(tmp_path):
+    store = Store(tmp_path)
+    for lr in (0.001, 0.002):
+        put(store, 0.5, spec("good", lr=lr), [0, 1])
+        put(store, 0.6, spec("good", "no-x", lr=lr), [0, 1])
+    both = StoreSource(store)
+    bases = {
+        name: test.against for name, test in score(board(both), both, Cache(None)).ablations.items()
+    }
+    assert bases == {f"good no-x (train.lr={lr})": f"good (train.lr={lr})" for lr in (0.001, 0.002)}
+
+
 def test_an_ablation_whose_full_model_is_not_there_is_compared_with_nothing(tmp_path):
     store = Store(tmp_path)
     put(store, 0.4, spec("good", "no-x"), [0, 1])
