@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,16 @@ KEPT = ("strings", "clip")
 """Kinds of streams whose rows have contents that are known again."""
 
 
-def row_contents(stream: Stream, known: Known) -> list[str | None]:
-    """A hash for each row of a ``strings`` or ``clip`` stream: of its text, or of its file's bytes.
-    None = missing.
+def row_contents(
+    stream: Stream, known: Known, rows: Iterable[int] | None = None
+) -> list[str | None]:
+    """A hash for each of ``rows`` (None = all) of a ``strings`` or ``clip`` stream: of its text, or
+    of its file's bytes. None = missing.
     """
     contents: list[str | None] = []
-    for value, steps in zip(map(str, stream.values), stream.length, strict=True):
-        if not steps:
+    for row in range(len(stream.length)) if rows is None else rows:
+        value = str(stream.values[row])
+        if not stream.length[row]:
             contents.append(None)
         elif stream.kind == "clip":
             contents.append(known.sha256(Path(value)))

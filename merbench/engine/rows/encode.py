@@ -8,7 +8,9 @@ from rows is never kept.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,7 +98,8 @@ def encoded(
 ) -> tuple[Entry, Stream]:
     """One frozen encoder's output for all rows, as an entry of the cache and as a stream."""
     part, stream = plan.parts[f"encoder.{modality}"], plan.streams[modality]
-    contents = row_contents(stream, Known(cache.root / "clips.json"))
+    known = Known(cache.root / "clips.json")
+    contents = row_contents(stream, known)
     # Sorted, so that the order of rows changes nothing.
     order = np.argsort(np.array([content or "" for content in contents]), stable=True)
     about = About(
@@ -108,7 +111,7 @@ def encoded(
     )
     cached = cache.find(about.key)
     if cached is None:
-        _encode_into(cache, plan, modality, about, order, device, watch)
+        _encode_into(cache, plan, modality, about, order, known, device, watch)
         cached = cache.find(about.key)
     assert cached is not None, f"{about.key} is not what was just written"
     entry, values, length = cached
@@ -138,6 +141,7 @@ def _encode_into(
     modality: Modality,
     about: About,
     order: np.ndarray,
+    known: Known,
     device: torch.device,
     watch: Watch,
 ) -> None:
@@ -157,7 +161,8 @@ def _encode_into(
         encoder = part.factory(part.config, fold.context, stream.spec).to(device).eval()
         prepared = encoder.prepare(rows_of(stream, order, None))
         with freed_memory_kept(ONE_PASS) if device.type == "cpu" else nullcontext():
-            _fill(filling, encoder, prepared, device, label, watch)
+            unchanged = partial(_require_unchanged, stream, order, about.rows, known)
+            _fill(filling, encoder, prepared, unchanged, device, label, watch)
         filling.finish(
             measured=encoder.measured,
             dataset=plan.spec.dataset,
@@ -168,14 +173,35 @@ def _encode_into(
         )
 
 
+def _require_unchanged(
+    stream: Stream,
+    order: np.ndarray,
+    contents: Sequence[str | None],
+    known: Known,
+    rows: Sequence[int],
+) -> None:
+    """RunError where one of ``rows``, numbers into ``order`` and ``contents``, has another clip
+    than the one that was hashed: what was decoded may be of either.
+    """
+    contents_now = row_contents(stream, known, order[rows])
+    for row, content in zip(rows, contents_now, strict=True):
+        if content != contents[row]:
+            raise RunError(
+                f"{stream.values[order[row]]} was replaced while {stream.name} was encoded; "
+                "run again, and it is read anew"
+            )
+
+
 def _fill(
     filling: Filling,
     encoder: Any,
     prepared: Prepared,
+    unchanged: Callable[[Sequence[int]], None],
     device: torch.device,
     label: str,
     watch: Watch,
 ) -> None:
+    """``unchanged(rows)`` is called before what was made of them is kept."""
     finished, shards = filling.done(), encode_by_length.shards(encoder, prepared)
     todo = [n for n in range(len(shards)) if n not in finished]
     rows_left = sum(len(shards[n]) for n in todo)
@@ -189,6 +215,7 @@ def _fill(
                 {row: by_row[row] for row in rows if row in by_row}
                 for by_row in (getattr(prepared, name, {}) for name in ("notes", "shares"))
             )
+            unchanged(rows)
             filling.put(number, values, length, notes, shares)
             watch(RowsEncoded(label=label, rows=len(length)))
     except RuntimeError as error:

@@ -278,6 +278,27 @@ def test_what_is_trained_is_not_kept(catalog, towers, clips):
     assert fixed(words) == () and with_cached(words, Cache(Path("nowhere")), CPU) is words
 
 
+def test_a_clip_replaced_while_it_is_read_is_not_kept(
+    catalog, towers, clips, tmp_path, monkeypatch
+):
+    plan = resolve(Request("merclip", settings=towers), catalog, clips, None)
+    path = Path(str(clips.streams["video.clip"].values[5]))
+    content, prepare = path.read_bytes(), ClipImage.prepare
+
+    def replaces(self, rows):
+        path.write_bytes(path.with_name("6.mkv").read_bytes())
+        return prepare(self, rows)
+
+    monkeypatch.setattr(ClipImage, "prepare", replaces)
+    try:
+        with pytest.raises(RunError, match=r"5\.mkv was replaced while video\.clip was encoded"):
+            encoded(plan, "video", Cache(tmp_path), CPU)
+        assert not list(tmp_path.rglob("*.safetensors"))
+        encoded(plan, "video", Cache(tmp_path), CPU)
+    finally:
+        path.write_bytes(content)
+
+
 def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_path, monkeypatch):
     plan = texts
     forward, calls = ClipText.forward, []
