@@ -17,3 +17,9 @@ def test_a_difference_has_the_unit_of_the_tables():
     assert _cell(DIFFERENCE, ACCURACY) == "+1.2*" and _cell(DIFFERENCE, ERROR) == "+0.012*"
     assert DIFFERENCE.ends(ACCURACY.digits, ACCURACY.scale) == "[-0.4, +3.0]"
     assert DIFFERENCE.ends(ERROR.digits, ERROR.scale) == "[-0.004, +0.030]"
+
+
+def test_what_rounds_to_nothing_has_no_sign_of_a_loss():
+    none = Difference(-0.0001, -0.0004, -0.0, 0.9)
+    assert _cell(none, ERROR) == "+0.000"
+    assert none.ends(ERROR.digits, ERROR.scale) == "[+0.000, +0.000]"

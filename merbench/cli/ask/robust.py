@@ -232,7 +232,8 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
         metric = metrics[curve.metric]
         values = [*(curve.points[k].mean for k in rates), curve.area, curve.spread]
         numbers = [
-            "" if value is None else f"{metric.scale * value:.{metric.digits}f}" for value in values
+            "" if value is None else f"{metric.scale * value:z.{metric.digits}f}"
+            for value in values
         ]
         sheet.add_row(metric.title, curve.missing, curve.model, *numbers)
     show(sheet)

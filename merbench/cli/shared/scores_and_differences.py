@@ -78,7 +78,7 @@ def _show_differences(
     for line, d in compared:
         names = (line.name,) if base else (line.name, line.against)
         numbers = (
-            f"{facts.scale * d.mean:+.{facts.digits}f}{'*' if d.significant else ' '}",
+            f"{facts.scale * d.mean:+z.{facts.digits}f}{'*' if d.significant else ' '}",
             d.ends(facts.digits, facts.scale),
             f"{d.p:.3f}",
             f"{d.p_adjusted:.3f}",

@@ -43,7 +43,7 @@ class Difference:
         if math.isnan(self.low):
             return "–"
         low, high = scale * self.low, scale * self.high
-        return f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+        return f"[{low:+z.{digits}f}, {high:+z.{digits}f}]"
 
     def as_json(self) -> dict[str, float | bool | None]:
         plain = {k: None if math.isnan(v) else v for k, v in asdict(self).items()}

@@ -112,7 +112,7 @@ def _print(title: str, metric: MetricFacts, order: Sequence[str], differences: D
 def _cell(difference: Difference | None, metric: MetricFacts) -> str:
     if difference is None:
         return ""
-    mean = f"{metric.scale * difference.mean:+.{metric.digits}f}"
+    mean = f"{metric.scale * difference.mean:+z.{metric.digits}f}"
     return f"{mean}{'*' if difference.significant else ''}"
 
 

@@ -151,7 +151,7 @@ def _differences(compared: Comparison) -> Table:
         facts = compared.board.metrics[metric]
         name = f"{metric} (%)" if facts.scale == 100 else metric
         digits = facts.digits + 1
-        mean = f"{facts.scale * d.mean:+.{digits}f}"
+        mean = f"{facts.scale * d.mean:+z.{digits}f}"
         table.add_row(name, mean, d.ends(digits, facts.scale), f"{d.p:.4f}")
     return table
 
