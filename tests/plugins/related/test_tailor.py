@@ -27,7 +27,7 @@ from merbench_related.tailor import fusion as tailor
 from merbench_related.tailor.fusion import Tailor
 from merbench_related.tailor.head import LabelQueryDecoder
 from merbench_related.tailor.refine import Refine, difference, gram_norm
-from tests.plugins.perturbed import perturbed
+from tests.plugins.perturbed import doubling, perturbed
 
 AT = Progress(0, 1, 0, 1, "main")
 
@@ -89,10 +89,30 @@ def test_stretch_is_linear_interpolation(n, points):
 # The fusion, one row at a time, without padding.
 
 
+def attend(attention, q_QD, x_SD):
+    """Head by head and query by query."""
+    q, k, v = attention.query(q_QD), attention.key(x_SD), attention.dropout(attention.value(x_SD))
+    rows = []
+    for q_D in q:
+        heads = [
+            (k[:, at] @ q_D[at] / len(at) ** 0.5).softmax(0) @ v[:, at]
+            for at in torch.arange(len(q_D)).chunk(attention.heads)
+        ]
+        rows.append(torch.cat(heads))
+    return attention.out(torch.stack(rows))
+
+
+def post_norm(layer, x_LD, source_SD):
+    x_LD = layer.norm_attention(x_LD + layer.dropout(attend(layer.attend, x_LD, source_SD)))
+    return layer.norm_output(x_LD + layer.dropout(layer.feed_forward(x_LD)))
+
+
 def one_row(model: Tailor, parts, row: int):
     hidden = {m: model.project[m](s.x_BLD[row][s.mask_BL[row]]) for m, s in parts.items()}
-    private = {m: torch.tanh(model.private[m][0](h)) for m, h in hidden.items()}
-    shared = {m: torch.tanh(model.shared[0](h)) for m, h in hidden.items()}
+    private, shared = {}, {}
+    for m, h in hidden.items():
+        for parts_of, (linear, dropout, _) in ((private, model.private[m]), (shared, model.shared)):
+            parts_of[m] = torch.tanh(dropout(linear(h)))
     points = max(len(c) for c in shared.values())
     common = torch.zeros(points, 8)
     for c in shared.values():
@@ -101,10 +121,10 @@ def one_row(model: Tailor, parts, row: int):
 
     def encode(encoder, first, second):
         x = torch.cat([first + encoder.type_2D[0], second + encoder.type_2D[1]])
-        x = encoder.norm(x + encoder.position_LD[: len(x)])[None]
+        x = encoder.dropout(encoder.norm(x + encoder.position_LD[: len(x)]))
         for layer in encoder.layers:
-            x = layer(x, torch.ones(1, x.shape[1], dtype=torch.bool))
-        return x[0]
+            x = post_norm(layer, x, x)
+        return x
 
     fused = private["audio"]
     for m in ("video", "text"):
@@ -113,7 +133,7 @@ def one_row(model: Tailor, parts, row: int):
 
 
 def test_fusion_is_the_loop_over_unpadded_rows():
-    model, parts = fusion(cross_layers=2), ragged()
+    model, parts = doubling(fusion(cross_layers=2)), ragged()
     fused = model(parts)
     for row in (0, 1, 2, 4):
         common, expected = one_row(model, parts, row)
@@ -158,6 +178,20 @@ def decoder(**config) -> LabelQueryDecoder:
 def sequence() -> Fused:
     steps = tiny.steps(5, 6, 8, missing=[3])
     return Fused(torch.zeros(5, 1, 8), {}, steps)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_labels_read_each_other_and_the_sequence_of_each_row_alone(tied):
+    head, fused, emb_CD = doubling(decoder(tied=tied, layers=2)), sequence(), torch.randn(7, 10)
+    logits_BC = head(fused, Queries(emb_CD, space=tiny.SPACES["score"]))
+    for row in (0, 1, 2, 4):
+        x_LD = head.read(fused.steps.x_BLD[row][fused.steps.mask_BL[row]])
+        q_CD = head.dropout(head.norm(head.project(emb_CD)))
+        for layer in head.layers:
+            q_CD = layer.norm(q_CD + layer.dropout(attend(layer.among_labels, q_CD, q_CD)))
+            q_CD = post_norm(layer.into_sequence, q_CD, x_LD)
+        expected = (head.logit_dropout(q_CD) * head.weight_CD).sum(1) + head.bias_C
+        torch.testing.assert_close(logits_BC[row], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_tied_weights_make_logits_follow_a_permutation_of_the_labels():
