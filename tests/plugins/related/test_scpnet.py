@@ -112,6 +112,11 @@ def test_where_the_prior_comes_from():
     counts = LabelCounts(np.full(6, 50.0), np.full(6, 10.0), together)
     mixed = label_encoder(counts=counts, cooccurrence=1.0)()
     assert np.allclose(mixed.graph_CC, prior.adjacency(together / 10, 2, 0.2), atol=1e-6)
+    some = label_encoder(counts=counts, cooccurrence=0.25)
+    words_CD = some.base_CD.numpy()
+    affinity = prior.contrasted(words_CD, some.config.contrast, some.config.sharpness)
+    expected = prior.adjacency(0.75 * affinity + 0.25 * together / 10, 2, 0.2)
+    assert np.allclose(some.graph_CC, expected, atol=1e-6)
     with pytest.raises(RequestError, match="occur together"):
         label_encoder("class", cooccurrence=0.5)
 
@@ -186,6 +191,23 @@ def test_splc_cell_by_cell(negatives, at):
                 p = x.sigmoid()
                 total += -(p**2) * (1 - p).log()
     assert torch.isclose(term, total / 4, atol=1e-5)
+
+
+@pytest.mark.parametrize("known_negatives", [True, False])
+def test_whether_unknown_cells_count_is_as_told_whatever_train_knows(known_negatives):
+    batch = Batch(torch.arange(4), {}, torch.zeros(4, 6), torch.zeros(4, 6, dtype=torch.bool))
+    for unknown, counts in (("ignore", False), ("negative", True)):
+        objective = splc(known_negatives, unknown=unknown)
+        assert (objective(None, batch, Output(torch.ones(4, 6)), AT)["splc"] > 0) == counts
+
+
+def test_a_row_may_have_one_pseudo_label_more_than_rows_of_train_have_labels():
+    """Of 30 rows that are known each label is positive in 10: two labels a row."""
+    counts = LabelCounts(np.full(6, 30.0), np.full(6, 10.0), np.zeros((6, 6)))
+    context = replace(tiny.context("multilabel"), counts=counts)
+    assert PriorSSL(PriorSSL.Config(), context, None).top == 3
+    assert PriorSSL(PriorSSL.Config(top=5), context, None).top == 5
+    assert PriorSSL(PriorSSL.Config(top=9), context, None).top == 6
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
