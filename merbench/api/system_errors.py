@@ -15,6 +15,9 @@ _WAYS_OUT = {
     errno.EPERM: _RIGHTS,
     errno.EMFILE: "raise the limit (ulimit -n)",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "name a folder, not a file",
+    errno.EISDIR: "name a file, not a folder",
 }
 _SHORT = {errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 # Python's own texts: it has no error classes for these.

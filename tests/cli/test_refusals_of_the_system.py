@@ -128,3 +128,11 @@ def test_a_refused_thread_is_one_sentence(merbench, monkeypatch, plugins_anew):
     monkeypatch.setattr("threading.Thread.start", refuse)
     result = merbench("run", "--model", "majority", "--dataset", SAMPLE, "--seeds", "1")
     assert result.returncode == 2 and "refuses another thread" in result.stderr
+
+
+def test_a_file_where_a_folder_is_meant_is_told_with_the_way_out(merbench, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    board = merbench("leaderboard", "--store", str(file))
+    assert board.returncode == 2
+    assert f"{file}/runs: Not a directory; name a folder, not a file" in board.stderr
