@@ -70,8 +70,8 @@ def fixed_by(plan: Plan, request: Request) -> set[str]:
 
 
 def space_of(plan: Plan, fixed: set[str]) -> Space:
-    """The ranges of the recipe's parts and, where the training loop is run, of its settings;
-    ``Recipe.search`` goes before a part's own.
+    """The ranges of the recipe's parts and, where the training loop is run, of its settings, less
+    those that every stage has a value of its own for; ``Recipe.search`` goes before a part's own.
     """
     configs: dict[str, Config] = {slot: part.config for slot, part in plan.parts.items()}
     if not plan.recipe.closed_form:
@@ -86,6 +86,8 @@ def space_of(plan: Plan, fixed: set[str]) -> Space:
             if tune.modality and tune.modality not in plan.streams:
                 continue
             if tune.spaces and plan.task.space.kind not in tune.spaces:
+                continue
+            if slot == "train" and all(name in stage.settings for stage in plan.stages):
                 continue
             key = f"{slot}.{name}"
             ranges[key] = _distribution(tune, info.annotation is int, default)

@@ -106,6 +106,15 @@ def test_what_the_user_or_an_ablation_sets_is_not_searched(ask):
     )
 
 
+def test_a_setting_of_training_that_every_stage_fixes_is_not_searched(ask):
+    stages = {"stage.pretrain.lr": 1e-3, "stage.probe.lr": 1e-2}
+    request, plan = ask("mpuc", settings=stages)
+    assert "train.lr" not in space_of(plan, fixed_by(plan, request)).ranges
+    del stages["stage.probe.lr"]
+    request, plan = ask("mpuc", settings=stages)
+    assert "train.lr" in space_of(plan, fixed_by(plan, request)).ranges
+
+
 def test_a_recipe_speaks_before_its_parts_and_a_missing_modality_is_not_searched(ask):
     free = space_of(ask("merclip", settings={})[1], set()).ranges
     assert "objective.task.soft_weight" in free and "head.prediction" not in free
