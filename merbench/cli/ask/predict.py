@@ -213,12 +213,12 @@ def table(inputs: Inputs, predicted: Predicted) -> Table:
         best = 0 if score else int(mean[i].argmax())
         output = (slice(None), i) if score else (slice(None), i, best)
         values_S = predicted.prediction[output]
-        cells = [f"{values_S.mean():+.2f}"] if score else [words[best], f"{values_S.mean():.2f}"]
+        cells = [f"{values_S.mean():+z.2f}"] if score else [words[best], f"{values_S.mean():.2f}"]
         cells.append(f"{values_S.std(ddof=1):.2f}" if several else "–")
         if score and predicted.shares is not None:
             shares = predicted.shares[:, i].mean(0)
             cells += [words[int(shares.argmax())], f"{shares.max():.0%}"]
-        cells += [f"{c[output].mean():+.2f}" for c in predicted.contribution.values()]
+        cells += [f"{c[output].mean():+z.2f}" for c in predicted.contribution.values()]
         if some_unseen:
             cells.append(", ".join(predicted.not_seen[i]) or "–")
         sheet.add_row(Text(name), Text(inputs.texts[i]), *cells)

@@ -16,6 +16,11 @@ from merbench.testing.tiny import SENTIMENT
     [
         ("mae", 0.0, "MAE equals that of ridge: paired difference +0.000,"),
         ("mae", 0.0004, "MAE is less than 0.001 worse than that of ridge:"),
+        (
+            "mae",
+            -0.0004,
+            "MAE is less than 0.001 better than that of ridge: paired difference +0.000,",
+        ),
         ("mae", -0.043, "MAE is 0.043 better than that of ridge: paired difference -0.043,"),
         ("acc7", -0.0004, "Acc-7 is less than 0.1 worse than that of ridge:"),
         ("acc7", 0.052, "Acc-7 is 5.2 better than that of ridge:"),

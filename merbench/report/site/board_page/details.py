@@ -101,8 +101,8 @@ def compared(test: Comparison, metric: MetricFacts, titles: Mapping[str, str]) -
         verdict = "Not significant, which does not show that the two are equal."
     return (
         f"{rank}{metric.title} {gap} that of {other}: "
-        f"paired difference {mean:+.{digits}f}, 95 % interval [{low:+.{digits}f}, "
-        f"{high:+.{digits}f}], sign-flip p = {test.p:.3g} over seeds, "
+        f"paired difference {mean:+z.{digits}f}, 95 % interval [{low:+z.{digits}f}, "
+        f"{high:+z.{digits}f}], sign-flip p = {test.p:.3g} over seeds, "
         f"corrected p = {test.p_adjusted:.3g}. {verdict}"
     )
 

@@ -48,9 +48,9 @@ def _cell(row: str, column: str, scores: BoardScores) -> PairCell:
         return PairCell(MISSING, words="not tested")
     metric = scores.ranks_by
     mean, low, high = (sign * metric.scale * value for value in test.difference)
-    text = f"{mean:+.{metric.digits}f}"
+    text = f"{mean:+z.{metric.digits}f}"
     low, high = sorted((low, high))
-    words = f"95 % interval [{low:+.{metric.digits}f}, {high:+.{metric.digits}f}]{_p(test)}"
+    words = f"95 % interval [{low:+z.{metric.digits}f}, {high:+z.{metric.digits}f}]{_p(test)}"
     if not test.significant:
         return PairCell(text, words=words)
     return PairCell(text, "better" if (mean > 0) == metric.higher_is_better else "worse", words)
