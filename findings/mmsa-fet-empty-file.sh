@@ -20,9 +20,10 @@ trap 'rm -rf "$folder"' EXIT
 if [ -z "${PYTHON:-}" ]; then
     python3 -m venv "$folder/venv"
     PYTHON=$folder/venv/bin/python
-    # PySceneDetect 0.7 has no longer what MMSA-FET imports.
     "$PYTHON" -m pip install --quiet MMSA-FET==0.4.1 torch==2.15.0 transformers==5.24.0 \
-        librosa==0.11.0 opensmile==2.6.0 numpy==2.4.6 scenedetect==0.6.7.1 imageio-ffmpeg==0.8.1
+        librosa==0.11.0 opensmile==2.6.0 numpy==2.4.6 imageio-ffmpeg==0.8.1
+    # PySceneDetect 0.7 has no longer what MMSA-FET imports; 0.6.7 asks for an older click than transformers.
+    "$PYTHON" -m pip install --quiet --no-deps scenedetect==0.6.7.1
 fi
 cd "$folder"
 export TQDM_DISABLE=1
