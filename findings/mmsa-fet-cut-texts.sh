@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # MMSA-FET pads a data set to the mean length plus three deviations: longer texts lose their ends.
 #
-# Versions:  MMSA-FET 0.4.1, transformers 5.24.0, scenedetect 0.6.7.1, torch 2.15.0 (CPU), numpy 2.4.6.
+# Versions:  MMSA-FET 0.4.1, transformers 5.24.0, scenedetect 0.6.7.1, torch 2.15.0 (CPU), numpy
+#            2.4.6.
 # Guess:     sequences of a feature file, `feature.pkl`, are padded to the longest of them.
 # Behaviour: of fourteen texts of five pieces and one of 42, with [CLS] and [SEP], the file keeps 35
 #            steps: seven pieces of the long text are gone, among them its [SEP], from `text` and
@@ -18,7 +19,8 @@ if [ -z "${PYTHON:-}" ]; then
     PYTHON=$folder/venv/bin/python
     "$PYTHON" -m pip install --quiet MMSA-FET==0.4.1 torch==2.15.0 transformers==5.24.0 \
         librosa==0.11.0 opensmile==2.6.0 numpy==2.4.6 imageio-ffmpeg==0.8.1
-    # PySceneDetect 0.7 has no longer what MMSA-FET imports; 0.6.7 asks for an older click than transformers.
+    # PySceneDetect 0.7 has no longer what MMSA-FET imports; 0.6.7 asks for an older click than
+    # transformers.
     "$PYTHON" -m pip install --quiet --no-deps scenedetect==0.6.7.1
 fi
 cd "$folder"

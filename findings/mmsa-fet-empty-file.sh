@@ -3,9 +3,9 @@
 # it is complete.
 #
 # Versions:  MMSA-FET 0.4.1, librosa 0.11.0, scenedetect 0.6.7.1, torch 2.15.0 (CPU), numpy 2.4.6.
-# Guess:     `run_dataset` with the configuration `librosa`, which comes with it and which its README
-#            takes as the first example, writes the audio features of each clip, as `run_single`
-#            with that configuration does.
+# Guess:     `run_dataset` with the configuration `librosa`, which comes with it and which its
+#            README takes as the first example, writes the audio features of each clip, as
+#            `run_single` with that configuration does.
 # Behaviour: each clip fails after its features are made, because there is no text: a KeyError,
 #            'text_bert', in the log. Nothing is raised; `feature.pkl` has three splits of no rows,
 #            and the last line is "Feature extraction complete!".
@@ -22,7 +22,8 @@ if [ -z "${PYTHON:-}" ]; then
     PYTHON=$folder/venv/bin/python
     "$PYTHON" -m pip install --quiet MMSA-FET==0.4.1 torch==2.15.0 transformers==5.24.0 \
         librosa==0.11.0 opensmile==2.6.0 numpy==2.4.6 imageio-ffmpeg==0.8.1
-    # PySceneDetect 0.7 has no longer what MMSA-FET imports; 0.6.7 asks for an older click than transformers.
+    # PySceneDetect 0.7 has no longer what MMSA-FET imports; 0.6.7 asks for an older click than
+    # transformers.
     "$PYTHON" -m pip install --quiet --no-deps scenedetect==0.6.7.1
 fi
 cd "$folder"

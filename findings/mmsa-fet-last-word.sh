@@ -9,8 +9,8 @@
 #            this word, in audio and in video; other words have their means. The function of data
 #            sets, `extract_align`, takes the word's first frame alone: frame 11 of 11 to 19, whose
 #            mean is 15.
-# Source:    MMSA-FET, MSA_FET/single.py, _aligned_extract_single, and dataset.py, extract_align: the
-#            end is the first frame at or after the word's end, and stays 0 where there is none.
+# Source:    MMSA-FET, MSA_FET/single.py, _aligned_extract_single, and dataset.py, extract_align:
+#            the end is the first frame at or after the word's end, and stays 0 where there is none.
 #
 # PYTHON=/path/to/python uses what is installed there, where the versions are the same.
 set -euo pipefail
@@ -21,7 +21,8 @@ if [ -z "${PYTHON:-}" ]; then
     PYTHON=$folder/venv/bin/python
     "$PYTHON" -m pip install --quiet MMSA-FET==0.4.1 torch==2.15.0 transformers==5.24.0 \
         librosa==0.11.0 opensmile==2.6.0 numpy==2.4.6 imageio-ffmpeg==0.8.1
-    # PySceneDetect 0.7 has no longer what MMSA-FET imports; 0.6.7 asks for an older click than transformers.
+    # PySceneDetect 0.7 has no longer what MMSA-FET imports; 0.6.7 asks for an older click than
+    # transformers.
     "$PYTHON" -m pip install --quiet --no-deps scenedetect==0.6.7.1
 fi
 cd "$folder"

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# The CMU-MultimodalSDK keeps a video that one sequence lacks, where another video's id begins alike.
+# The CMU-MultimodalSDK keeps a video that one sequence lacks, where another video's id begins
+# alike.
 #
 # Versions:  cmu-multimodal-sdk 0.0.6 (a copy of the SDK on the index), h5py 3.16.0, numpy 2.4.6,
 #            torch 2.15.0 (CPU), which it imports.
-# Guess:     `unify` removes every video that is not in all sequences, so that `align`, which calls it
-#            first, finds each video of its reference in the others.
+# Guess:     `unify` removes every video that is not in all sequences, so that `align`, which calls
+#            it first, finds each video of its reference in the others.
 # Behaviour: ids are compared by their beginnings. CMU-MOSEI's folds name 25522 and 255224: where
 #            audio lacks 25522 and has 255224, `unify` removes neither, and `align` ends with
 #            KeyError '25522'. A third video that audio lacks is removed.
-# Source:    CMU-MultimodalSDK, mmdatasdk/dataset/dataset.py, __unify_dataset: an id is there if a key
-#            of the sequence begins with it; dataset/standard_datasets/CMU_MOSEI.
+# Source:    CMU-MultimodalSDK, mmdatasdk/dataset/dataset.py, __unify_dataset: an id is there if a
+#            key of the sequence begins with it; dataset/standard_datasets/CMU_MOSEI.
 #
 # PYTHON=/path/to/python uses what is installed there, where the versions are the same.
 set -euo pipefail

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # The CMU-MultimodalSDK's TensorFusion multiplies modalities without the ones of the paper it names.
 #
-# Versions:  cmu-multimodal-sdk 0.0.6 (a copy of the SDK on the index), torch 2.15.0 (CPU), numpy 2.4.6.
-# Guess:     it is the fusion of the Tensor Fusion Network, whose paper it names, by the same authors:
-#            each modality's vector gets a 1 before the outer product, so that what one or two
-#            modalities say by themselves is in the tensor beside the products of three.
-# Behaviour: the tensor holds the products of three alone: of widths 4, 3, 2 it has 24 numbers and not
-#            60. A modality of zeros hides the others: the result is the layer's bias, whatever they
-#            are. Ones have to be put before its input by hand.
+# Versions:  cmu-multimodal-sdk 0.0.6 (a copy of the SDK on the index), torch 2.15.0 (CPU), numpy
+#            2.4.6.
+# Guess:     it is the fusion of the Tensor Fusion Network, whose paper it names, by the same
+#            authors: each modality's vector gets a 1 before the outer product, so that what one or
+#            two modalities say by themselves is in the tensor beside the products of three.
+# Behaviour: the tensor holds the products of three alone: of widths 4, 3, 2 it has 24 numbers and
+#            not 60. A modality of zeros hides the others: the result is the layer's bias, whatever
+#            they are. Ones have to be put before its input by hand.
 # Source:    CMU-MultimodalSDK, mmmodelsdk/fusion/tensor_fusion/model.py; Zadeh et al. 2017, arXiv
 #            1707.07250, section 3.2.
 #
