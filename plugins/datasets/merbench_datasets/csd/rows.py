@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from merbench.api import DataError
-from merbench.api.material.delimited import number_of
+from merbench.api import DataError, number_of
 from merbench_datasets.csd.sequence import CsdSequence, segment_of
 from merbench_datasets.csd.splits import Splits, read_table
 

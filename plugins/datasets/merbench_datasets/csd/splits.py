@@ -9,8 +9,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from merbench.api import DataError
-from merbench.api.material.delimited import delimiter_of, number_of, text_of
+from merbench.api import DataError, number_of
+from merbench.api.material.delimited import delimiter_of, text_of
 from merbench_datasets.pickle_splits import mode_of
 
 _SPLIT_OF_WORD = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
