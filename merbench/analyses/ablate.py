@@ -12,6 +12,7 @@ from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.plan.settings import overrides
 from merbench.report.scores.paired_differences import Line, same
 from merbench.report.scores.rows.pooled_seeds import Scored
+from merbench.results.spec import series
 
 FULL = "full"
 
@@ -69,22 +70,31 @@ def ablated_requests(
 def plans_of(
     requests: Mapping[str, Request], full: Plan, plan: Callable[[Request], Plan]
 ) -> tuple[dict[str, Plan], dict[str, str]]:
-    """``(plans, reasons)``: what can be run, and one sentence for each ablation that cannot or that
-    changes nothing.
+    """``(plans, reasons)``: what can be run, and one sentence for each ablation that cannot, that
+    changes nothing, or that is an earlier one under another name.
     """
     plan_by_name: dict[str, Plan] = {}
     reasons: dict[str, str] = {}
+    name_of_model = {_model(full): FULL}
     for name, request in requests.items():
         try:
             ablated = plan(request)
         except RequestError as error:
             reasons[name] = str(error)
             continue
-        if ablated.spec.model_copy(update={"ablation": ""}) == full.spec:
+        first = name_of_model.setdefault(_model(ablated), name)
+        if first == name:
+            plan_by_name[name] = ablated
+        elif first == FULL:
             reasons[name] = "changes nothing here: on these streams it is the full model"
         else:
-            plan_by_name[name] = ablated
+            reasons[name] = f"is {first} under another name: on these streams they are one model"
     return plan_by_name, reasons
+
+
+def _model(plan: Plan) -> str:
+    """Equal for plans that differ in the name of an ablation alone."""
+    return series(plan.spec.model_copy(update={"ablation": ""}), plan.contents)
 
 
 def lines(scored: Mapping[str, Mapping[int, Scored]], reasons: Mapping[str, str]) -> list[Line]:

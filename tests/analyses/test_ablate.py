@@ -63,6 +63,20 @@ def test_a_variant_that_changes_nothing_is_told(catalog):
     assert not plans and "changes nothing" in reasons["one"]
 
 
+def test_two_ablations_that_are_one_model_are_trained_once(catalog):
+    corpus = tiny.corpus()
+
+    def plan(request):
+        return resolve(request, catalog, corpus, None)
+
+    request = Request("late-fusion-dnn", modalities=("text", "audio"))
+    names = ["only-text", "text-video", "only-audio"]
+    requests = {n: dataclasses.replace(request, ablations=(n,)) for n in names}
+    plans, reasons = plans_of(requests, plan(request), plan)
+    assert list(plans) == ["only-text", "only-audio"]
+    assert "is only-text under another name" in reasons["text-video"]
+
+
 def test_what_is_the_full_model_under_another_name_is_no_contender(tmp_path):
     """``--ablation all`` of generalise and robust says so; one that is named is refused."""
     notes = []
