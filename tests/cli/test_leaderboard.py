@@ -105,6 +105,36 @@ def test_building_one_track_leaves_the_others(merbench, tmp_path, store):
     assert content(tmp_path / "boards") == before
 
 
+@pytest.mark.parametrize("row", [spec("two", dataset="there"), spec("one", "x", dataset="there")])
+@pytest.mark.parametrize("finished", [0, 2])
+def test_a_row_with_a_run_that_failed_is_left_out_and_the_rest_is_built(
+    merbench, tmp_path, row, finished
+):
+    store = Store(tmp_path / "runs")
+    put(store, 0.5, spec("one", dataset="there"), range(3))
+    put(store, 0.5, spec("three", dataset="elsewhere"), range(3))
+    merbench("leaderboard", "build", "--out", "without", check=True)
+    put(store, 0.6, row, range(finished))
+    for seed in range(finished, 3):
+        failed, _ = record(seed, 0.6, row, status="failed", metrics=None, error="boom")
+        store.put(failed)
+    messages = merbench("leaderboard", "build", "--out", "boards", check=True).stderr
+    name = f"{row.model} {row.ablation}".strip()
+    sentence = f": {name}: seed {finished} has not finished (boom); the same run command makes"
+    assert messages.count("left out: there") == 1 and sentence in messages
+    assert content(tmp_path / "boards") == content(tmp_path / "without")
+
+
+def test_a_published_row_is_not_left_out_because_another_seed_failed(merbench, tmp_path, store):
+    merbench("leaderboard", "build", "--out", "boards", "--dataset", "there", check=True)
+    before = content(tmp_path / "boards")
+    failed, _ = record(2, 0.5, spec("two", dataset="there"), status="failed", metrics=None)
+    store.put(failed)
+    ended = merbench("leaderboard", "build", "--out", "boards", "--dataset", "there", check=False)
+    assert ended.returncode == 2 and "does not have in a finished row" in ended.stderr
+    assert content(tmp_path / "boards") == before
+
+
 def test_a_folder_of_another_track_is_not_overwritten(merbench, tmp_path, store):
     merbench("leaderboard", "build", "--out", "boards", "--track", "covarep", check=True)
     before = content(tmp_path / "boards")

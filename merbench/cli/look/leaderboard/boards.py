@@ -4,7 +4,7 @@ folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from merbench.report.scores.board.board_scores import BoardScores, score, with_o
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.missing_runs import no_run
 from merbench.report.scores.rows.entries import Board, collect
+from merbench.report.scores.rows.pooled_seeds import whole_seeds
 from merbench.report.scores.runs_of_a_store import StoreSource
 from merbench.results.dataset_name import ordered
 from merbench.results.records.record import Record, Track
@@ -51,23 +52,26 @@ def from_store(
     track: str | None = None,
     report: Callable[[str], object] = say,
     brief: bool = False,
+    whole_rows: bool = False,
 ) -> FromStore:
     """RequestError where the store has no finished run of that kind. Scores are kept in
     ``<store>/cache/scores``. ``report``: of what is left out. ``brief``: no intervals but
     those of the ranking metrics, and records without histories, which is what a table shows.
+    ``whole_rows``: rows of which a seed has not finished are left out.
     """
     source = StoreSource(Store(store), histories=not brief)
     records = source.records()
-    boards = collect(
-        records,
-        floors(session.catalog),
-        dataset,
-        track,
-        session.catalog.metrics,
-        source.corrections(),
-    )
+
+    def boards_of(records: list[Record]) -> list[Board]:
+        floor_names, metrics = floors(session.catalog), session.catalog.metrics
+        return collect(records, floor_names, dataset, track, metrics, source.corrections())
+
+    boards = boards_of(records)
     for warning in source.warnings:
         report(f"warning: {warning}")
+    if whole_rows and (unfinished := _unfinished_rows(boards, report)):
+        # Collected anew, because the names of rows depend on which others there are.
+        boards = boards_of([r for r in records if r.run_id not in unfinished])
     cache = score_cache(store)
     origins_by_model = origins(session.catalog)
     scored_boards = []
@@ -87,6 +91,24 @@ def from_store(
     if not scored_boards:
         raise RequestError(no_run(records, store, dataset, track))
     return FromStore(source, records, scored_boards)
+
+
+def _unfinished_rows(boards: Iterable[Board], report: Callable[[str], object]) -> set[str]:
+    """The runs of rows of which a seed has not finished; it is reported which and why."""
+    run_ids: set[str] = set()
+    for board in boards:
+        for entry in board.entries:
+            whole = whole_seeds(entry.records, board.folds)
+            unfinished = [r for r in entry.records if r.seed not in whole]
+            if not unfinished:
+                continue
+            run_ids |= {r.run_id for r in entry.records}
+            errors = [f" ({r.error})" for r in unfinished if r.error]
+            report(
+                f"left out: {board.title}: {entry.name}: seed {unfinished[0].seed} has not finished"
+                f"{errors[0] if errors else ''}; the same run command makes what is missing"
+            )
+    return run_ids
 
 
 def from_folder(root: Path, dataset: str | None = None, track: str | None = None) -> Scored:

@@ -63,8 +63,9 @@ def command(
     OUT/index.html in a browser.
 
     Labels and transcripts are not written. Building twice from the same runs changes no byte.
-    Runs that merbench leaderboard verify would reject are refused, before anything is written,
-    and so is a store that lacks what OUT publishes of a track.
+    Rows of which a seed failed or has not finished are left out. Runs that merbench leaderboard
+    verify would reject are refused, before anything is written, and so is a store that lacks what
+    OUT publishes of a track.
 
     \b
     Example: merbench leaderboard build --store runs --out leaderboards
@@ -78,7 +79,7 @@ def command(
     from merbench.report.folder.read import read_extras
     from merbench.report.folder.write import unwritten, write
 
-    read = from_store(session, store, dataset, track)
+    read = from_store(session, store, dataset, track, whole_rows=not unchecked)
     folder_of = _folders(out, read.tracks)
     planned = []
     for board, scores in read.scored:

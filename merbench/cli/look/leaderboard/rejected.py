@@ -84,9 +84,9 @@ def refuse_unexplained(folder: Folder) -> None:
         files = sorted({published.files[record.run_id].name for record in gone})
         raise RequestError(
             f"{folder.path} publishes {count_of(len(gone), 'run')} that this store does not have "
-            f"({first_few(files, 8)} in its records/); bring them into it "
-            f"(merbench leaderboard pull {folder.path.parent}), remove these files, "
-            "or build into another folder"
+            f"in a finished row ({first_few(files, 8)} in its records/); bring them into it "
+            f"(merbench leaderboard pull {folder.path.parent}), run what is missing, "
+            "remove these files, or build into another folder"
         )
 
 
