@@ -92,11 +92,17 @@ def _labels(source: Source) -> dict[str, int]:
         isinstance(k, str) and type(v) is int for k, v in number_of_word.items()
     ):
         raise DataError(f"{source.path}: dict['tgt'] does not name the labels; give the whole file")
-    number_of_label = {
-        name.strip().lower(): at
-        for name, at in number_of_word.items()
-        if at > 3 and name not in _MARKS
-    }
+    number_of_label: dict[str, int] = {}
+    for written, at in number_of_word.items():
+        if at <= 3 or written in _MARKS:
+            continue
+        name = written.strip().lower()
+        if name in number_of_label:
+            raise DataError(
+                f"{source.path}: dict['tgt'] has two labels called {name!r}, which differ by case "
+                "or spaces alone; rename one"
+            )
+        number_of_label[name] = at
     if not number_of_label or len(set(number_of_label.values())) != len(number_of_label):
         raise DataError(
             f"{source.path}: dict['tgt'] names no label, or two with one number; "

@@ -368,6 +368,16 @@ def test_tailor_files_name_their_labels_themselves(add_data, tmp_path, as_zip):
     assert rows_of(corpus, "audio.tailor")["train00002_0"].tolist() == [[3.0, 3.0]] * 4
 
 
+def test_labels_of_tailor_that_differ_by_case_alone_are_refused(add_data, tmp_path):
+    split = {"tgt": [[2, 4, 3]], "src-text": [np.ones((2, 5))]}
+    split |= {"src-visual": [np.ones((2, 3))], "src-audio": [np.ones((2, 2))]}
+    content = dict.fromkeys(N, split) | {"dict": {"tgt": {"Happy": 4, "sad": 5, "happy ": 6}}}
+    torch.save(content, tmp_path / "x.pt")
+    refused = add_data("mosei", tmp_path / "x.pt", check=False)
+    assert refused.returncode == 2
+    assert "two labels called 'happy', which differ by case or spaces alone" in refused.stderr
+
+
 def test_clips_stay_where_they_are(add_data, tmp_path):
     source = tmp_path / "MOSI"
     lines = ["video_id,clip_id,text,label,mode"]
