@@ -6,6 +6,7 @@ import errno
 import http.client
 import json
 import os
+import re
 import shutil
 import time
 import urllib.error
@@ -139,13 +140,12 @@ def _start_or_resume(
     """Where the server can resume, keep the part, else start it over. Returns the size of the whole
     file, 0 = not said.
     """
-    length = headers.get("Content-Length", "")
-    size = int(length) if length.isdigit() else 0
+    size = _stated(headers.get("Content-Length", ""))
     if n_bytes and status == 206:
         first, _, total = headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
         same = part.version in (headers.get("ETag", part.version), headers.get("Last-Modified"))
         if same and first.split("-")[0] == str(n_bytes):
-            return int(total) if total.isdigit() else n_bytes + size
+            return _stated(total) or (n_bytes + size if size else 0)
     if status == 206:
         part.restart({"url": url})
         raise RetryableError("the server sent another part than was asked for")
@@ -157,6 +157,11 @@ def _start_or_resume(
         part.drop()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return size
+
+
+def _stated(header: str) -> int:
+    """Bytes that a header says, 0 = none; ``isdigit`` knows digits that ``int`` refuses."""
+    return int(header) if re.fullmatch("[0-9]{1,18}", header) else 0
 
 
 def _receive(

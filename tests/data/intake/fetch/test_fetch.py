@@ -99,11 +99,10 @@ class Server:
             handler.send_header("ETag", self.tag)
         if start:
             shown = start + 7 if "elsewhere" in way else start
-            handler.send_header(
-                "Content-Range", f"bytes {shown}-{len(self.body) - 1}/{len(self.body)}"
-            )
+            total = "²" if "garbled" in way else len(self.body)
+            handler.send_header("Content-Range", f"bytes {shown}-{len(self.body) - 1}/{total}")
         if "silent" not in way:
-            stated_size = {"more": len(body) + 1000, "less": len(body) // 2}
+            stated_size = {"more": len(body) + 1000, "less": len(body) // 2, "garbled": "²"}
             handler.send_header(
                 "Content-Length",
                 str(next((n for word, n in stated_size.items() if word in way), len(body))),
@@ -144,6 +143,8 @@ def names(folder):
     [
         (["whole"], 1),
         (["silent"], 1),
+        (["garbled"], 1),
+        (["breaks", "garbled"], 2),
         (["503", "500", "whole"], 3),
         (["breaks", "503", "breaks", "breaks", "whole"], 5),
         (["breaks", "ignores range", "whole"], 2),
