@@ -73,6 +73,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ from merbench.data.streams.valid_steps import count_not_finite
 FILE = "dataset.toml"
 GROUPS = ("speaker", "dialogue", "session", "show")
 """Columns that are groups where ``groups`` names none."""
+_WHOLE = re.compile(r"(-?\d+)(\.0)?")
 
 
 def read_folder(path: Path) -> Corpus:
@@ -188,21 +190,33 @@ def _named(kind: Any, words: list[str]) -> LabelSpace:
 
 
 def _classes(table: Table, column: str, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """``(number of the word [N] int64, known [N])``; a cell holds the word or its number from 0."""
-    number = {f"{k}{tail}": k for k in range(len(words)) for tail in ("", ".0")} | {
-        word: k for k, word in enumerate(words)
-    }
+    """``(number of the word [N] int64, known [N])``; a cell holds the word or its number from 0:
+    the word alone where one is itself a number.
+    """
+    number = {_label(word): k for k, word in enumerate(words)}
+    is_numbered = not any(_WHOLE.fullmatch(word) for word in number)
+    if is_numbered:
+        number |= {str(k): k for k in range(len(words))}
     target, known = np.zeros(len(table), dtype=np.int64), np.ones(len(table), dtype=bool)
     for row, cell in enumerate(table.column(column)):
         if not cell.strip():
             known[row] = False
-        elif cell.strip() in number:
-            target[row] = number[cell.strip()]
+        elif _label(cell) in number:
+            target[row] = number[_label(cell)]
         else:
-            fix = f"put one of {', '.join(words)}, or its number from 0"
+            otherwise = ", or its number from 0" if is_numbered else ""
+            fix = f"put one of {', '.join(words)}{otherwise}"
             raise table.error(
                 row,
                 f"column {column!r} holds {cell[:40]!r}; "
                 f"{fix}, or leave the cell empty where it is unknown",
             )
     return target, known
+
+
+def _label(cell: str) -> str:
+    """Without the spaces around it; ``1.0`` is ``1``, for so pandas writes whole numbers of which
+    some are not known.
+    """
+    whole = _WHOLE.fullmatch(cell.strip())
+    return whole[1] if whole else cell.strip()

@@ -215,6 +215,18 @@ def test_a_label_off_by_rounding_is_held_to_the_range(folder):
     assert read_folder(folder.path).tasks["sentiment"].target[0] == 3
 
 
+def test_classes_that_are_numbers_are_read_by_their_names_alone(folder):
+    """A column with empty cells, as pandas writes it; 1.0 is the class 1, not the second one."""
+    folder.edit('words = ["happy", "glum"]', 'words = ["-1", "0", "1"]')
+    cells = ["-1.0", "0.0", "", "1.0", "1", "0", "-1", " 0 ", "1.0"]
+    lines = [line.split(",") for line in folder.LINES]
+    rows = [[*line[:-4], cell, *line[-3:]] for line, cell in zip(lines, cells, strict=True)]
+    folder.csv("\n".join((folder.HEADER, *map(",".join, rows))))
+    mood = read_folder(folder.path).tasks["mood"]
+    assert mood.target.tolist() == [0, 1, 0, 2, 2, 1, 0, 1, 2]
+    assert mood.known.tolist() == [cell != "" for cell in cells]
+
+
 @pytest.mark.parametrize("dtype", [">f4", "f2", "i2", ">f8"])
 def test_any_number_type_is_read(folder, dtype):
     folder.arrays["one"] = np.round(folder.arrays["one"] * 4).astype(dtype)
