@@ -23,6 +23,8 @@ from merbench.results.files import is_inside
 
 _KEY = re.compile(r"\{(\w+)\}")
 """A column in the pattern of a clip's place."""
+_OF_DIMENSIONS = {2: ("offset",), 3: ("length", "padding")}
+"""Dimensions of an array of features -> the settings that say which of its steps are real."""
 
 
 def strings(cells: list[str]) -> np.ndarray:
@@ -177,6 +179,12 @@ class TableFiles:
         values = _in_native_floats(arrays.array(name, "fiu", (2, 3)))
         if not values.shape[-1]:
             raise section.error(f"{arrays.path}: array {name!r} is 0 wide; take the stream out")
+        if unused := [key for key in _OF_DIMENSIONS[5 - values.ndim] if key in section]:
+            raise section.error(
+                f"{unused[0]} is not for the {values.ndim} dimensions of array {name!r}: length "
+                "and padding are for [rows, steps, width], offset for [all steps, width]; take it "
+                "out, or reshape the array"
+            )
         if values.ndim == 3:
             arrays.per_row(name, "fiu", (3,))
             length = _lengths(section, arrays, name, length_name, values.shape[1])

@@ -80,6 +80,16 @@ BAD_TOML = {
     "tables without end": ('name = "tiny"', f"name{'.a' * 3000} = 1", ["deeper than 50 levels"]),
     "task is no table": ("task.emotions = {", 'task.x = "no"\ntask.emotions = {', ["task"]),
     "wrong rank": ('array = "one"', 'array = "mark"', ["'mark'", "dimension"]),
+    "length of two dimensions": (
+        'array = "one"',
+        'array = "one"\nlength = "length"',
+        ["audio.one", "length is not for the 2 dimensions of array 'one'"],
+    ),
+    "offset of three dimensions": (
+        'array = "block"',
+        'array = "block"\noffset = "bounds"',
+        ["audio.right", "offset is not for the 3 dimensions of array 'block'"],
+    ),
     "text for numbers": ('array = "one"', 'array = "id"', ["'id' holds", "not numbers"]),
 }
 
