@@ -74,8 +74,8 @@ class DMDLoss(DLFLoss):
     """
 
     class Config(DLFLoss.Config):
-        text_branch: Annotated[float, Field(ge=0)] = 1.0
-        """Of the branch named text: DMD has none, so it has no effect here."""
+        text_branch: Annotated[float, Field(ge=1, le=1)] = 1.0
+        """Of the branch named text: DMD has none, so 1 is all that it can be here."""
         homogeneous: Annotated[float, Field(ge=0), Tune(5e-3, 0.5, log=True)] = 0.05
         """Weight of the distillation among the shared vectors; 0 leaves it out."""
         heterogeneous: Annotated[float, Field(ge=0), Tune(5e-3, 0.5, log=True)] = 0.05

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from merbench.api import Batch, Output, Progress, RequestError
 from merbench.testing import tiny
@@ -146,3 +147,9 @@ def test_the_losses_add_both_graphs_to_those_of_the_branches():
     assert list(objective.graphs) == ["homogeneous", "heterogeneous"]
     none = DMDLoss(DMDLoss.Config(heterogeneous=0.0), tiny.context("score"), Widths(fusion))
     assert "heterogeneous" not in none(None, batch, out, NOW)
+
+
+def test_a_weight_of_a_branch_that_dmd_has_not_is_refused():
+    assert DMDLoss.Config().text_branch == 1
+    with pytest.raises(ValidationError, match="text_branch"):
+        DMDLoss.Config(text_branch=3.0)
