@@ -87,6 +87,8 @@ def space_of(plan: Plan, fixed: set[str]) -> Space:
                 continue
             if tune.spaces and plan.task.space.kind not in tune.spaces:
                 continue
+            if tune.where and getattr(config, tune.where[0]) != tune.where[1]:
+                continue
             if slot == "train" and all(name in stage.settings for stage in plan.stages):
                 continue
             key = f"{slot}.{name}"

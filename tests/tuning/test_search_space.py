@@ -62,6 +62,23 @@ def test_a_setting_is_searched_for_the_tasks_in_which_it_has_an_effect(ask, mode
     assert searched == kinds
 
 
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("emt-dlfr", {"lstm_text", "vector_text"}),
+        ("self-mm", {"lstm_text", "width_text"}),
+        ("mmim", {"lstm_text", "width_text"}),
+    ],
+)
+def test_widths_of_the_lstm_of_text_are_searched_where_it_reads_the_text(ask, model, fields):
+    names = {f"fusion.{field}" for field in fields}
+    for reading, expected in (("lstm", names), ("first", set())):
+        plan = ask(model, settings={"fusion.text": reading})[1]
+        assert space_of(plan, set()).ranges.keys() & names == expected
+    plan = ask(model, modalities=("audio", "video"), settings={})[1]
+    assert not space_of(plan, set()).ranges.keys() & names
+
+
 def test_settling_is_resolving_with_the_settings_on_top(ask, catalog):
     request, plan = ask("merclip", settings={})
     settings = {

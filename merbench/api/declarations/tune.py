@@ -17,7 +17,7 @@ class Tune:
 
     Any value must fit any value of the other ranges of its config. ``modality``: searched only
     where the run has that modality. ``spaces``: only where its label space is of one of these
-    kinds.
+    kinds. ``where``: only where another field of its config has a value, as ``("text", "lstm")``.
     """
 
     low: float | None = None
@@ -26,6 +26,7 @@ class Tune:
     choices: tuple[Any, ...] = ()
     modality: Modality | None = None
     spaces: tuple[SpaceKind, ...] = ()
+    where: tuple[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if bool(self.choices) == (self.low is not None and self.high is not None):

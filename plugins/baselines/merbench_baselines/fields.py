@@ -10,6 +10,10 @@ from pydantic import Field
 from merbench.api import Config, Modality, Tune
 
 Width = Annotated[int, Field(ge=1), Tune(16, 256, log=True)]
+LSTMTextWidth = Annotated[
+    int, Field(ge=1), Tune(16, 256, log=True, modality="text", where=("text", "lstm"))
+]
+"""Searched where the setting ``text`` of the same config says that an LSTM reads the text."""
 AudioWidth = Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")]
 VideoWidth = Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")]
 

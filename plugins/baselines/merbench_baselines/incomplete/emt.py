@@ -29,7 +29,7 @@ from merbench.api import (
     require_heads,
 )
 from merbench_baselines.attention import Attention
-from merbench_baselines.fields import AudioWidth, Dropout, Layers, VideoWidth, Width
+from merbench_baselines.fields import AudioWidth, Dropout, Layers, LSTMTextWidth, VideoWidth
 from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete.tfr_net import spans
 from merbench_baselines.utterance_vectors import TextReading
@@ -112,13 +112,13 @@ class EMT(nn.Module):
         """How text is read: by an LSTM, or as a language model's states and the first of them; not
         ``mean``.
         """
-        lstm_text: Width = 128
+        lstm_text: LSTMTextWidth = 128
         """Width of the LSTM that reads text; no effect with ``text=first``."""
         lstm_audio: AudioWidth = 32
         """Width of the LSTM that reads audio."""
         lstm_video: VideoWidth = 64
         """Width of the LSTM that reads video."""
-        vector_text: Width = 64
+        vector_text: LSTMTextWidth = 64
         """Width of the text's states and of its vector; no effect with ``text=first``."""
         vector_audio: AudioWidth = 16
         """Width of the audio's states and of its vector."""

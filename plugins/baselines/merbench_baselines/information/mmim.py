@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from merbench.api import Config, Context, Modality, Tune
-from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.fields import Dropout, LSTMTextWidth, Width
 from merbench_baselines.utterance_vectors import (
     LSTMReader,
     StateReader,
@@ -32,9 +32,9 @@ class MMIM(UtteranceFusion):
         text: TextReading = "lstm"
         """How text is read: by an LSTM, or as the mean or the first of a language model's states.
         """
-        lstm_text: Width = 64
+        lstm_text: LSTMTextWidth = 64
         """Width of each direction of the LSTM that reads text; no effect with another ``text``."""
-        width_text: Width = 64
+        width_text: LSTMTextWidth = 64
         """Of the text where an LSTM reads it."""
         lstm: Narrow = 16
         """Width of each direction of the LSTMs that read audio and video."""

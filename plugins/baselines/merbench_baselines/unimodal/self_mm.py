@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from merbench.api import Config, Context, Modality, Tune
-from merbench_baselines.fields import Dropout, VideoWidth, Width
+from merbench_baselines.fields import Dropout, LSTMTextWidth, VideoWidth, Width
 from merbench_baselines.utterance_vectors import (
     LSTMReader,
     StateReader,
@@ -33,13 +33,13 @@ class SelfMM(UtteranceFusion):
         text: TextReading = "lstm"
         """How text is read: by an LSTM, or as the mean or the first of a language model's states.
         """
-        lstm_text: Width = 128
+        lstm_text: LSTMTextWidth = 128
         """Width of the LSTM that reads text; no effect with another ``text``."""
         lstm_audio: AudioWidth = 16
         """Width of the LSTM that reads audio."""
         lstm_video: VideoWidth = 32
         """Width of the LSTM that reads video."""
-        width_text: Width = 64
+        width_text: LSTMTextWidth = 64
         """Width of the text's vector F; no effect unless an LSTM reads it."""
         width_audio: AudioWidth = 16
         """Width of the audio's vector F."""
