@@ -97,6 +97,13 @@ function roundTicks(low, high) {
   return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
 
+// Of points by cost, those that no cheaper one equals or beats: the Pareto front.
+function front(points, sign) {
+  const stairs = [];
+  for (const point of points) if (!stairs.length || sign * point[2] < sign * stairs.at(-1)[2]) stairs.push(point);
+  return stairs;
+}
+
 // A name beside each mark that has room for it: to its right, its left, above or below.
 function placeNames(named, marks, within) {
   const taken = marks.map(({ x, y }) => ({ left: x - 12, right: x + 12, top: y - 12, bottom: y + 12 }));
@@ -104,7 +111,8 @@ function placeNames(named, marks, within) {
   const placed = [];
   for (const { text, x, y } of named) {
     const wide = 9.6 * text.length;
-    for (const [left, base] of [[x + 18, y + 6], [x - 18 - wide, y + 6], [x - wide / 2, y - 20], [x - wide / 2, y + 32]]) {
+    const middle = Math.max(within.left, Math.min(x - wide / 2, within.right - wide));
+    for (const [left, base] of [[x + 18, y + 6], [x - 18 - wide, y + 6], [middle, y - 20], [middle, y + 32]]) {
       const box = { left, right: left + wide, top: base - 15, bottom: base + 4 };
       if (box.left < within.left || box.right > within.right || taken.some((other) => meet(box, other))) continue;
       taken.push(box);
@@ -149,7 +157,8 @@ function listen(svg, marks, said) {
 
 function scatter(across) {
   const cost = across === "seconds" ? 6 : 5, digits = Number(chart.dataset.digits);
-  const points = everyPoint.filter((point) => point[cost] > 0 && !rowOf.get(point[0]).hidden).sort((a, b) => a[cost] - b[cost]);
+  const sign = chart.dataset.higher === "1" ? -1 : 1;
+  const points = everyPoint.filter((point) => point[cost] > 0 && !rowOf.get(point[0]).hidden).sort((a, b) => a[cost] - b[cost] || (a[2] - b[2]) * sign);
   chart.replaceChildren();
   if (!points.length) {
     chart.append(make("p", "No row that is shown has this cost."));
@@ -186,9 +195,12 @@ function scatter(across) {
     mark.dataset.row = name;
     return mark;
   });
+  const stairs = front(points.filter((point) => point[1] === "models"), sign);
+  const corners = stairs.map((point) => `H${x(point[cost])}V${y(point[2])}`).join("");
+  if (stairs.length) svg.append(draw("path", { class: "front", d: `M${x(stairs[0][cost])},${y(stairs[0][2])}${corners}H${right}` }));
   svg.append(...marks);
   listen(svg, marks, said);
-  const best = [...points].filter((point) => point[1] !== "ablations").sort((a, b) => (a[2] - b[2]) * (chart.dataset.higher === "1" ? -1 : 1));
+  const best = points.filter((point) => point[1] !== "ablations").sort((a, b) => stairs.includes(b) - stairs.includes(a) || (a[2] - b[2]) * sign);
   const named = best.map((point) => ({ text: point[7], x: x(point[cost]), y: y(point[2]) }));
   const centres = points.map((point) => ({ x: x(point[cost]), y: y(point[2]) }));
   for (const { text: words, ...at } of placeNames(named, centres, { left, right })) {

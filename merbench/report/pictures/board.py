@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.pictures import plots
+from merbench.report.pictures.against_cost import against, front
 from merbench.report.pictures.learning_curves import learning
 from merbench.report.pictures.picture_cache import KeptPictures
 from merbench.report.scores.board.board_scores import BoardScores
@@ -23,6 +24,8 @@ PANELS = 12
 """More models than this are too many panels for one picture of learning curves."""
 NAMED = 60
 """More names than this are too many for one picture."""
+NAMED_AGAINST_COST = 12
+"""Lines from more dots than these to their names cross each other too often to be followed."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def _scores(drawn: _Drawn) -> Pictures:
 
 
 def _against_costs(drawn: _Drawn) -> Pictures:
-    """All models as dots, the best of them with their names."""
+    """All models as dots; where these are many, the names of the Pareto front alone."""
     of_file = {
         "parameters.svg": ("parameters", parameters),
         "cost.svg": ("training of a seed in seconds", training_seconds),
@@ -117,17 +120,15 @@ def _against_costs(drawn: _Drawn) -> Pictures:
     pictures: Pictures = {}
     for file, (across, cost_of) in of_file.items():
         costs = {name: float(cost_of(drawn.entries[name])) for name in drawn.lines}
-        points = {name: (cost, drawn.lines[name]) for name, cost in costs.items() if cost > 0}
+        points = drawn.titled({n: (cost, drawn.lines[n]) for n, cost in costs.items() if cost > 0})
         if points:
-            titled = drawn.titled(points)
-            named = list(titled)[:NAMED]
+            stairs = front(points, drawn.facts.higher_is_better)
+            named = list(points) if len(points) <= NAMED_AGAINST_COST else stairs
             picture = drawn.kept.drawn(
-                plots.against, drawn.board.title, across, drawn.axis, titled, named
+                against, drawn.board.title, across, drawn.axis, points, stairs, named
             )
-            words = f"{drawn.facts.title} against {across}"
-            if len(named) < len(titled):
-                words += f"; the first {NAMED} of {len(titled)} models are named"
-            pictures[file] = picture, words
+            words = f"{drawn.facts.title} against {across}; no cheaper model beats "
+            pictures[file] = picture, words + ", ".join(stairs)
     return pictures
 
 

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -16,12 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
 
 from merbench.report.pictures.axes_layout import headline, margins, width
 from merbench.report.pictures.compact_svg import compact
 from merbench.report.pictures.themes import DRAWN_BY, themed
-from merbench.report.tables.board_sheet import count
 
 STYLE: Any = {
     # A user's own settings would make other pictures of a board than its maker's.
@@ -36,8 +33,6 @@ STYLE: Any = {
 }
 CREATOR = DRAWN_BY + matplotlib.__version__
 FAINT = "0.55"
-BESIDE = 1.04
-"""Where names stand, in widths of the axes."""
 LONG = 28
 """Characters of a name that stand on one line."""
 MOST_RIGHT = 2.0
@@ -117,94 +112,6 @@ def _verticals(axes: Axes, lines: Sequence[tuple[float, str, str, str]]) -> None
             "xycoords": ("data", "axes fraction"),
         }
         axes.annotate(name, **place, textcoords="offset points", fontsize=8, color=colour)
-
-
-def against(
-    title: str,
-    across: str,
-    axis: str,
-    models: Mapping[str, tuple[float, Line]],
-    named: Collection[str],
-) -> bytes:
-    """Score against what a model costs (``models``: name -> cost, score), on a logarithmic scale;
-    the names of those that are ``named`` in a column of their own.
-    """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8, max(4.2, 1 + 0.17 * len(named))))
-        beside = width(named, 8) + 0.2
-        margins(figure, left=0.75, right=beside, bottom=0.65, top=0.35)
-        headline(figure, title)
-        axes = figure.subplots()
-        axes.set_xscale("log")
-        costs = [cost for cost, _ in models.values()]
-        axes.set_xlim(_around(costs))
-        ends = [(cost, *line.ends) for cost, line in models.values() if line.ends]
-        if ends:
-            axes.vlines(*zip(*ends, strict=True), color=FAINT, linewidth=1, zorder=2)
-        means = [line.mean for _, line in models.values()]
-        axes.scatter(costs, means, s=28, color="tab:blue", zorder=4)
-        subs = (
-            (1, 1.5, 2, 3, 5, 7)
-            if max(costs) < 30 * min(costs)
-            else (1, 2, 5)
-            if max(costs) < 1000 * min(costs)
-            else (1,)
-        )
-        axes.xaxis.set_major_locator(LogLocator(subs=subs))
-        axes.xaxis.set_major_formatter(lambda value, _: count(value))
-        axes.xaxis.set_minor_locator(NullLocator())
-        _name(axes, {name: (models[name][0], models[name][1].mean) for name in named})
-        axes.set_xlabel(f"{across}\ndot: mean over seeds; line: its 95 % interval")
-        axes.set_ylabel(axis)
-        axes.grid(alpha=0.25)
-        return svg(figure)
-
-
-def _around(costs: Sequence[float]) -> tuple[float, float]:
-    """Ends of a logarithmic axis: a factor of four at least, and a twentieth more at each end."""
-    low, high = min(costs), max(costs)
-    middle, reach = math.sqrt(low * high), max(high / low, 4) ** 0.55
-    return middle / reach, middle * reach
-
-
-def _name(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
-    """The names of points beside the axes, of which the horizontal one is logarithmic, and a line
-    from each to its own.
-
-    A line of two ends costs a hundredth of what one of matplotlib's arrows does.
-    """
-    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    axes.set_xlim(left, right)
-    axes.set_ylim(low, high)
-    beside = left * (right / left) ** BESIDE
-    order = sorted(points, key=lambda name: points[name][1])
-    places = [(points[name][1] - low) / (high - low) for name in order]
-    for name, place in zip(order, apart(places, 1 / max(len(points), 22)), strict=True):
-        cost, mean = points[name]
-        height = low + place * (high - low)
-        ends = [cost, beside], [mean, height]
-        axes.plot(*ends, color="tab:blue", linewidth=0.6, alpha=0.6, clip_on=False)
-        offset: Any = {"xytext": (2, 0), "textcoords": "offset points", "annotation_clip": False}
-        axes.annotate(name, (beside, height), **offset, va="center", fontsize=8)
-
-
-def apart(places: Sequence[float], step: float) -> list[float]:
-    """Ascending ``places`` in [0, 1] moved as little as can be so that each is ``step`` above the
-    one before; inside [0, 1], where that many fit.
-
-    What would touch is one block around the mean of its places.
-    """
-    blocks: list[tuple[float, int]] = []
-    for at, place in enumerate(places):
-        total, size = place - at * step, 1
-        while blocks and blocks[-1][0] / blocks[-1][1] > total / size:
-            total, size = total + blocks[-1][0], size + blocks.pop()[1]
-        blocks.append((total, size))
-    starts = [total / size for total, size in blocks for _ in range(size)]
-    return [
-        max(0, min(start, 1 - (len(starts) - 1) * step)) + at * step
-        for at, start in enumerate(starts)
-    ]
 
 
 def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, bool]]) -> bytes:

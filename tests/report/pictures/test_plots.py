@@ -4,17 +4,13 @@ of matplotlib stands in each.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from merbench.api import TrainConfig
 from merbench.report.pictures import plots
+from merbench.report.pictures.against_cost import against
 from merbench.report.pictures.board import pictures
 from merbench.report.pictures.damage_curves import curves
 from merbench.report.scores.board.board_scores import BoardScores, facts
@@ -25,46 +21,6 @@ from merbench.report.scores.rows.entries import Board, Entry
 from merbench.results.metrics import BUILT_IN
 from merbench.testing.tiny import CLASSES
 from tests.report.made import SPACE, record, spec
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20).map(sorted))
-def test_names_stand_apart_inside_the_picture(places):
-    made = plots.apart(places, 0.05)
-    assert (
-        min(made) >= 0
-        and max(made) <= 1 + 1e-9
-        and all(b - a >= 0.05 - 1e-9 for a, b in pairwise(made))
-    )
-    assert plots.apart([0.1, 0.5, 1.0], 0.05) == pytest.approx([0.1, 0.5, 1.0])
-    assert plots.apart([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.45, 0.55, 0.9]), (
-        "around the place that they share"
-    )
-
-
-def test_names_of_models_in_one_place_can_be_read_and_so_can_the_axis():
-    names, line = ("one", "two", "three"), plots.Line([1.0, 1.2], (0.9, 1.3))
-    points = dict.fromkeys(names, (230e3, line))
-    text = plots.against("t", "parameters", "MAE", points, names).decode()
-    heights = [
-        float(y) for name in names for y in re.findall(rf'y="(-?[\d.]+)"[^>]*>{name}<', text)
-    ]
-    assert len(heights) == 3 and min(abs(a - b) for a in heights for b in heights if a != b) >= 8
-    assert ">200k<" in text and ">300k<" in text
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("cost", [5.0, 160_999.0, 161_025.0])
-def test_one_model_alone_stands_on_an_axis_that_has_a_width(cost):
-    text = plots.against("t", "parameters", "MAE", {"m": (cost, plots.Line([1.0]))}, ["m"]).decode()
-    assert ">m<" in text
-
-
-def test_only_those_that_are_named_have_names_and_all_have_dots():
-    points = {f"m{i}": (1e3 * (i + 1), plots.Line([1.0 + i])) for i in range(23)}
-    text = plots.against("t", "parameters", "MAE", points, ["m0", "m3"]).decode()
-    assert set(re.findall(r">(m\d+)<", text)) == {"m0", "m3"}
-    drawn = Counter(re.findall(r'<use xlink:href="(#\w+)"', text))
-    assert 23 in drawn.values()
 
 
 def test_shares_are_drawn_in_percent_as_in_the_table():
@@ -146,7 +102,9 @@ def test_names_that_mean_something_to_svg_or_to_matplotlib_are_shown_as_they_are
     lines = {name: plots.Line([1.0, 2.0]) for name in HOSTILE}
     drawn = (
         plots.scores(HOSTILE[0], "MAE", lines, {HOSTILE[2]: 1.0}),
-        plots.against("t", "parameters", "MAE", {n: (1.0, lines[n]) for n in lines}, HOSTILE),
+        against(
+            "t", "parameters", "MAE", {n: (1.0, lines[n]) for n in lines}, HOSTILE[:1], HOSTILE
+        ),
         plots.calibration("t", {name: [(0.0, 1.0)] for name in HOSTILE}),
         curves("t", "MAE", {"text=mask": {name: [(0.0, 1.0, None, 1)] for name in HOSTILE}}),
     )

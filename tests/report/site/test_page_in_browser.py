@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -153,6 +155,8 @@ def test_marks_of_the_figure_open_their_rows(page):
     page.locator("#chart").scroll_into_view_if_needed()
     marks.first.wait_for()
     assert marks.count() == 3 and page.locator("#chart g[tabindex='0']").count() == 1
+    stairs = page.get_attribute("#chart .front", "d")
+    assert re.fullmatch(r"M[\d.]+,[\d.]+(H[\d.]+V[\d.]+)+H1260", stairs)
     page.focus("#chart g[tabindex='0']")
     page.keyboard.press("ArrowRight")
     label = page.evaluate("document.activeElement.getAttribute('aria-label')")
