@@ -42,6 +42,42 @@ def test_together_every_row_keeps_its_content_and_only_train_rows_are_added(cata
         ]
 
 
+def test_together_what_is_not_known_stays_unknown_and_groups_stay_apart(catalog):
+    setup, _ = setting(catalog)
+    rows, n = np.array([3, 0, 5]), len(setup.target)
+    known_there, known_here = np.arange(len(setup.source)) != 0, np.arange(n) != 1
+    marks = np.arange(n) == 2
+
+    def put(known_here, known_there):
+        target, source = (
+            dataclasses.replace(
+                corpus,
+                tasks={"task": dataclasses.replace(corpus.tasks["task"], known=known)},
+                groups={"speaker": np.array(["Ann"] * len(corpus))},
+            )
+            for corpus, known in ((setup.target, known_here), (setup.source, known_there))
+        )
+        streams = {
+            m: dataclasses.replace(stream, fitted_on=marks)
+            for m, stream in setup.use.streams.items()
+        }
+        return joined(target, "task", "standard", streams, source, rows, setup.learn.streams)
+
+    assert put(None, None).tasks["task"].known is None
+    both = put(None, known_there)
+    assert both.tasks["task"].known.tolist() == [True] * n + [True, False, True]
+    assert put(known_here, None).tasks["task"].known.tolist() == [*known_here, True, True, True]
+    assert put(known_here, known_there).tasks["task"].known.tolist() == [
+        *known_here,
+        *known_there[rows],
+    ]
+    assert not set(both.videos[:n]) & set(both.videos[n:])
+    assert set(both.groups["speaker"][:n]) == {"Ann"} and "Ann" not in both.groups["speaker"][n:]
+    assert both.texts.tolist()[n:] == setup.source.texts[rows].tolist()
+    for stream in both.streams.values():
+        assert stream.fitted_on.tolist() == [*marks, False, False, False]
+
+
 def test_together_epochs_are_chosen_by_the_metric_that_ranks_the_target(catalog):
     task = dataclasses.replace(other().tasks["task"], rank="corr")
     request = Request("late-fusion-dnn", settings=SHORT)

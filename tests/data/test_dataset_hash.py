@@ -32,6 +32,13 @@ def test_revision_sees_blocks_as_one(folder, monkeypatch):
     assert hashed(folder) == before
 
 
+def move_bound(arrays, name):
+    """The last step of a row becomes the first of the next."""
+    bounds = arrays[name].copy()
+    bounds[1 + np.flatnonzero(np.diff(bounds)[:-1])[0]] -= 1
+    arrays[name] = bounds
+
+
 CHANGES = {
     "label": lambda f: f.line(2, "a,1,It was good,1.6,happy,1,0,train"),
     "known": lambda f: f.line(7, "b,x_3,fine,,happy,0,0,valid"),
@@ -41,6 +48,12 @@ CHANGES = {
     "time": lambda f: f.words["end"].__setitem__(3, 99),
     "value": lambda f: f.arrays["ragged"].__setitem__((2, 1), 9),
     "fitted on": lambda f: f.edit("values = [1, 2]", "values = [1]"),
+    "test row": lambda f: f.line(8, "c,1,GREAT,3.0,happy,2,0,unused"),
+    "range": lambda f: f.edit("low = -3", "low = -4"),
+    "gloss": lambda f: f.edit('kind = "score"', f'kind = "score", glosses = {[*"abcdefg"]}'),
+    "modality": lambda f: f.edit('modality = "video"', 'modality = "audio"'),
+    "steps of a row": lambda f: move_bound(f.arrays, "bounds"),
+    "words of a row": lambda f: move_bound(f.words, "offset"),
     "clip": lambda f: (f.path / "Raw/b/x_2.mp4").write_bytes(b"another"),
 }
 
@@ -51,6 +64,17 @@ def test_revision_sees_each_change(folder, change):
     change(folder)
     folder.save()
     assert hashed(folder) != before
+
+
+def test_revision_sees_the_names_of_labels_and_which_are_known(folder):
+    before = {task: hashed(folder, task=task) for task in ("mood", "emotions")}
+    folder.edit('words = ["happy", "glum"]', 'words = ["happy", "sour"]')
+    folder.csv("\n".join((folder.HEADER, *folder.LINES)).replace(",glum,", ",sour,"))
+    assert hashed(folder, task="mood") != before["mood"]
+    folder.reset()
+    folder.line(6, "b,x_2,ok,,,,0,train")  # in place of 0
+    assert hashed(folder, task="emotions") != before["emotions"]
+    assert hashed(folder, task="mood") == before["mood"]
 
 
 def test_revision_sees_only_what_is_used(folder):

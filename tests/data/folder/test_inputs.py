@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from merbench.api import MODALITIES, DataError, RequestError
-from merbench.data.folder.inputs import absent, matching, read_inputs
+from merbench.data.folder.inputs import Inputs, absent, matching, read_inputs
 from merbench.testing import tiny
 
 CORPUS = tiny.corpus()
@@ -46,6 +48,17 @@ def test_a_folder_needs_no_labels_tasks_or_protocols(tmp_path):
         list(range(6)),
     ], "joined by id"
     assert not streams["video"].length.any() and len(streams["video"].values)
+
+
+def test_the_stream_of_the_same_name_goes_before_others_of_its_form():
+    audio = WANTED["audio"]
+    other = replace(audio, name="audio.a", values=audio.values + 1)
+    narrow = replace(audio, name="audio.n", values=audio.values[:, :2])
+    for streams in ((other, audio), (audio, other)):
+        inputs = Inputs(["x"], [""], {s.name: s for s in (narrow, *streams)})
+        assert matching(inputs, {"audio": audio})[0]["audio"] is audio
+    inputs = Inputs(["x"], [""], {s.name: s for s in (narrow, other)})
+    assert matching(inputs, {"audio": audio})[0]["audio"] is other
 
 
 def test_clips_come_as_paths(tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from merbench.api import Stream
-from merbench.data.streams.train_statistics import train_statistics
-from merbench.data.streams.valid_steps import valid_steps
+from merbench.data.streams.train_statistics import Statistics, train_statistics
+from merbench.data.streams.valid_steps import steps_key, valid_steps
 
 
 def ragged(rows, **more):
@@ -112,6 +113,26 @@ def test_values_beyond_float32_are_not_finite():
     x = np.array([[1.0], [3.0], [1e300]])
     statistics = train_statistics(Stream.of_rows("audio.x", "audio", "features", x), np.arange(3))
     assert statistics == (2.0, 1.0, 1, 3)
+
+
+def test_statistics_are_stored_under_the_steps_they_are_of():
+    stream = ragged([np.full((n, 2), n) for n in (1, 2, 3, 2)], sha256="one")
+    rows = np.array([0, 2])
+    keys = [
+        steps_key(stream, rows),
+        steps_key(stream, rows[:1]),
+        steps_key(stream, np.array([0, 1])),
+        steps_key(replace(stream, sha256="two"), rows),
+        steps_key(replace(stream, start=stream.start + 1), rows),
+        steps_key(replace(stream, length=stream.length - 1), rows),
+    ]
+    assert len(set(keys)) == len(keys)
+    elsewhere = replace(stream, start=stream.start + np.array([0, 1, 0, 1]))
+    assert steps_key(elsewhere, rows) == keys[0], "other rows are not asked for"
+    stored = Statistics(np.ones(2), np.ones(2), 5, 6)
+    knowing = replace(stream, statistics={keys[0]: stored})
+    assert train_statistics(knowing, rows) == stored
+    assert train_statistics(knowing, rows[:1]).steps == 1
 
 
 def test_no_train_row():
