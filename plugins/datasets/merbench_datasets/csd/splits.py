@@ -27,7 +27,7 @@ class Splits:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.first: int | None = None
-        self._split_of: dict[str, str] = {}
+        self._split_of: dict[tuple[str, str], str] = {}
         self._starts: dict[str, list[tuple[float, str]]] = {}
         if path.suffix == ".py":
             self._from_folds(_read(path))
@@ -36,7 +36,8 @@ class Splits:
 
     def mode(self, video: str, clip: str) -> tuple[str, str]:
         """``(train, valid or test, "")``, or ``("", why not)``."""
-        split = self._split_of.get(video) or self._split_of.get(f"{video}_{clip}")
+        of_clip = self._split_of.get(("clip", f"{video}_{clip}"))
+        split = self._split_of.get(("video", video)) or of_clip
         return (
             (split, "")
             if split
@@ -93,10 +94,10 @@ class Splits:
             )
 
     def _put(self, name: str, mode: str, kind: str) -> None:
-        if self._split_of.setdefault(name, mode) != mode:
+        split = self._split_of.setdefault((kind, name), mode)
+        if split != mode:
             raise DataError(
-                f"{self.path}: the {kind} {name!r} is in {self._split_of[name]} and in {mode}; "
-                "take it out of one"
+                f"{self.path}: the {kind} {name!r} is in {split} and in {mode}; take it out of one"
             )
 
     def _from_table(self) -> None:

@@ -223,3 +223,10 @@ def test_splits_are_read_as_literals(tmp_path, monkeypatch, name, text, sentence
     else:
         assert Splits(path).mode("b", "1") == ("valid", "")
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_video_called_as_a_clip_of_another_has_the_split_of_its_own_clips(tmp_path):
+    (tmp_path / "label.csv").write_text("video_id,clip_id,mode\nb,1,train\nb_1,1,test\n")
+    splits = Splits(tmp_path / "label.csv")
+    assert splits.mode("b", "1") == ("train", "") and splits.mode("b_1", "1") == ("test", "")
+    assert not splits.mode("b_1", "2")[0] and "does not say" in splits.mode("b_1", "2")[1]
