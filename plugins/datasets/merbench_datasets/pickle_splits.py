@@ -104,12 +104,15 @@ def split_id(name: str, first: int = 0) -> tuple[str, str]:
     return (video, clip) if video and clip else (name, "0")
 
 
-def named_rows(names: Sequence[str]) -> dict[str, list[str]]:
+def named_rows(names: Sequence[str], among: Sequence[str] = ()) -> dict[str, list[str]]:
     """The columns video_id and clip_id of names that are to be parted as ``split_id`` does; where
     that would make one video of most rows (sample_00000001), each name is a video of its own.
+
+    ``among``: the names of all files, where these are of one.
     """
     pairs = [split_id(name) for name in names]
-    videos = {video for video, _ in pairs}
-    if len(videos) < len(names) / 100 or len(videos) < 3:
+    every_name = among or names
+    videos = {split_id(name)[0] for name in every_name}
+    if len(videos) < len(every_name) / 100 or len(videos) < 3:
         pairs = [(name, "0") for name in names]
     return {"video_id": [video for video, _ in pairs], "clip_id": [clip for _, clip in pairs]}

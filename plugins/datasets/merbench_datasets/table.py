@@ -116,10 +116,20 @@ class Table(Labelled):
         columns: Columns = {}
         rows = 0
         rows_of_video = Counter[str]()
-        for mode, file in files_of(path).items():
+        listed = _names(self.config.labels) or _LABELS
+        files = files_of(path)
+        for file in files.values():
             sink.source(file)
-            listed = _names(self.config.labels) or _LABELS
-            table = self._named(read_columns(file, sink, listed), mode, file, rows_of_video)
+        tables = {mode: read_columns(file, sink, listed) for mode, file in files.items()}
+        ids = [
+            cell
+            for table in tables.values()
+            for name in table
+            if name.strip().lower() == "id"
+            for cell in table[name]
+        ]
+        for mode, unnamed in tables.items():
+            table = self._named(unnamed, mode, files[mode], rows_of_video, ids)
             count = len(table["video_id"])
             for name in [*columns, *table]:
                 cells = columns.setdefault(name, [""] * rows)
@@ -127,8 +137,17 @@ class Table(Labelled):
             rows += count
         return columns
 
-    def _named(self, table: Columns, mode: str, path: Path, rows_of_video: Counter[str]) -> Columns:
-        """The columns under the names that a data set has for them."""
+    def _named(
+        self,
+        table: Columns,
+        mode: str,
+        path: Path,
+        rows_of_video: Counter[str],
+        ids: Sequence[str],
+    ) -> Columns:
+        """The columns under the names that a data set has for them. ``ids``: of all files, where
+        they have a column of that name.
+        """
         if set(_MELD) <= table.keys():
             table = _meld(table, mode or "meld")
         columns = lower_case_names(table, path)
@@ -140,7 +159,7 @@ class Table(Labelled):
         if clip in columns:
             columns["clip_id"] = columns[clip]
         if "video_id" not in columns and "id" in columns:
-            columns |= named_rows(columns["id"])
+            columns |= named_rows(columns["id"], ids)
         for name in {"video_id", "clip_id"} & columns.keys():
             columns[name] = whole_numbers(columns[name])
         if "video_id" in columns and "clip_id" not in columns:

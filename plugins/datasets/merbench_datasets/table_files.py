@@ -110,11 +110,11 @@ def counted(videos: Sequence[str], counts: Counter[str]) -> list[str]:
 
 
 def whole_numbers(cells: Sequence[str]) -> list[str]:
-    """A column of ids without the spaces around them, and without ``.0`` where each has it: whole
-    numbers that a program has kept as floats.
+    """A column of ids without the spaces around them, and without ``.0`` where each that is there
+    has it: whole numbers that a program has kept as floats, as of a column with empty cells.
     """
     stripped = [cell.strip() for cell in cells]
-    if all(_FLOAT.fullmatch(cell) for cell in stripped):
+    if all(_FLOAT.fullmatch(cell) for cell in stripped if cell):
         return [cell.partition(".")[0] for cell in stripped]
     return stripped
 

@@ -126,10 +126,25 @@ def test_ids_that_a_program_kept_as_floats_or_with_spaces_are_those_of_others(ad
         row | {"video_id": f" {row['video_id']}", "clip_id": f"{row['clip_id']}.0"} for row in same
     ]
     ids = []
-    for name, table in (("same", same), ("odd", odd)):
+    empty = [*odd, odd[0] | {"clip_id": ""}]
+    for name, table in (("same", same), ("odd", odd), ("empty", empty)):
         add_data("--name", name, write(tmp_path / f"{name}.csv", table))
         ids.append(read_folder(tmp_path / "home" / name).ids.tolist())
-    assert ids[0] == ids[1] and "v1_2" in ids[0]
+    assert ids[0] == ids[1] == ids[2] and "v1_2" in ids[0]
+
+
+def test_names_are_parted_alike_in_every_file(add_data, tmp_path):
+    """The names of the test rows alone would be those of one video each."""
+    folder = tmp_path / "x"
+    folder.mkdir()
+    for mode, videos in (("train", "abcd"), ("dev", "a"), ("test", "e")):
+        table = [
+            {"id": f"{video}_{k}", "text": "x", "label": k - 1} for video in videos for k in (0, 1)
+        ]
+        write(folder / f"{mode}.csv", [row | {"id": f"{row['id']}{mode[0]}"} for row in table])
+    add_data("--name", "x", folder)
+    corpus = read_folder(tmp_path / "home/x")
+    assert "e_0t" in corpus.ids.tolist() and sorted(set(corpus.videos)) == [*"abcde"]
 
 
 def test_rows_of_a_video_are_counted_where_no_column_does(add_data, tmp_path):
