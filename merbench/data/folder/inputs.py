@@ -21,6 +21,8 @@ from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.words import as_words
 
 TEXT = "text.transcript"
+TABLES = (".csv", ".tsv")
+"""Anything else is a clip."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Inputs:
 
 
 def read_inputs(paths: Sequence[Path], sentences: Sequence[str]) -> Inputs:
-    """One feature folder, one .csv with a column ``text``, or any number of clips; or sentences.
+    """One feature folder, one table with a column ``text``, or any number of clips; or sentences.
     RequestError for anything else.
     """
     if bool(paths) == bool(sentences):
@@ -53,7 +55,7 @@ def read_inputs(paths: Sequence[Path], sentences: Sequence[str]) -> Inputs:
             f"{missing[0]} does not exist; "
             "give a feature folder, a .csv with a column text, or clips"
         )
-    if any(path.is_dir() or path.suffix.lower() == ".csv" for path in paths):
+    if any(path.is_dir() or path.suffix.lower() in TABLES for path in paths):
         if len(paths) > 1:
             raise RequestError(
                 f"{paths[0]} and {len(paths) - 1} more: "

@@ -29,6 +29,12 @@ def test_a_csv_needs_nothing_but_its_texts(tmp_path):
     assert loaded.streams["text.transcript"].length.tolist() == [1, 0, 1]
 
 
+def test_a_table_of_tabs_is_no_clip(tmp_path):
+    (tmp_path / "new.TSV").write_text("id\ttext\na\tgood, very good\nb\tbad\n")
+    loaded = read_inputs([tmp_path / "new.TSV"], [])
+    assert (loaded.ids, loaded.texts) == (["a", "b"], ["good, very good", "bad"])
+
+
 def test_a_folder_needs_no_labels_tasks_or_protocols(tmp_path):
     (tmp_path / "label.csv").write_text("video_id,clip_id,text\nv,1,good film\nv,2,bad film\n")
     np.savez(
