@@ -41,7 +41,7 @@ def run_one(work: Work, seed: int, split: Split, watch: Watch, notes: Sequence[s
 
     with Claims(work.store.root).hold(run_id, report_wait) as claim:
         # Another process may have made it since this one looked.
-        if record := work.finished(run_id):
+        if record := work.taken_over(run_id):
             return record
         return _train(work, seed, split, _with_claim(work, claim, seed, split, watch), notes)
 

@@ -103,8 +103,7 @@ def _run(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch: Watch)
     records: dict[str, Record] = {}
     missing = []
     for seed, split in runs:
-        if finished := work.finished(work.run_id(seed, split)):
-            record = work.store.update(finished, work.tuned_by, work.plan.track)
+        if record := work.taken_over(work.run_id(seed, split)):
             other_source = record.source_digest != work.digest
             watch(run_done(record, reused=True, other_source=other_source))
             records[record.run_id] = record

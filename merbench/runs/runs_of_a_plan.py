@@ -63,6 +63,11 @@ class Work:
         record = self.store.get(run_id)
         return record if is_made(record, self.replaced.get(run_id, "")) else None
 
+    def taken_over(self, run_id: str) -> Record | None:
+        """The finished run, which from now on stands on the plan's track and names its search."""
+        record = self.finished(run_id)
+        return record and self.store.update(record, self.tuned_by, self.plan.track)
+
     def fold(self, split: Split) -> Fold:
         """Made once for all seeds."""
         if split.fold not in self._folds:

@@ -38,7 +38,7 @@ def run_together(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -
         for seed in sorted(seeds):
             run_id = work.run_id(seed, split)
             claims.enter_context(Claims(work.store.root).hold(run_id, report_wait))
-        finished = {seed: work.finished(work.run_id(seed, split)) for seed in seeds}
+        finished = {seed: work.taken_over(work.run_id(seed, split)) for seed in seeds}
         records = {seed: record for seed, record in finished.items() if record}
         missing = [seed for seed in seeds if seed not in records]
         if missing:

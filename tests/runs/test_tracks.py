@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+import pytest
 
 import merbench as api
+from merbench.results.store.claims import Claims
 from merbench.results.store.merge import merge
 from merbench.results.store.store import Store
+from merbench.runs.run import run
+from tests.tiny_runs import MACHINE
 
 
 def test_a_run_that_reads_nothing_of_what_differs_stands_on_every_track(home, tmp_path):
@@ -60,3 +66,24 @@ def test_what_a_study_names_stands_on_each_of_its_tracks_and_is_run_once(home, t
         boards.append([b.track.streams[0] for b, _ in api.leaderboard(tmp_path / "s").boards])
         assert len(list(Store(tmp_path / "s").records())) == 1
     assert boards == [["audio.x"], ["audio.x", "audio.y"]]
+
+
+@pytest.mark.parametrize("stack", [False, True])
+def test_a_run_that_another_process_made_meanwhile_stands_on_the_tracks_of_both(
+    make, store, monkeypatch, stack
+):
+    plan, corpus = make(settings={"train.epochs": 1, "train.stack": stack})
+    other_track = plan.track.model_copy(update={"streams": ["text.words"]})
+    other, search = dataclasses.replace(plan, track=other_track), {"trials": 3, "seconds": 1.0}
+    hold, waits = Claims.hold, []
+
+    def made_while_it_waits(claims, run_id, tell_wait):
+        if not waits:
+            waits.append(run_id)
+            run(other, corpus, [0, 1], store, MACHINE)
+        return hold(claims, run_id, tell_wait)
+
+    monkeypatch.setattr(Claims, "hold", made_while_it_waits)
+    for record in run(plan, corpus, [0, 1], store, MACHINE, tuned_by=search):
+        assert record.tracks == [other_track, plan.track] and record.tuned_by == search
+        assert record == store.get(record.run_id)
