@@ -8,6 +8,7 @@ from typing import Any
 
 from merbench.api import RunError
 from merbench.engine.plan.plan import Plan, Request
+from merbench.engine.plan.settings import overrides
 from merbench.results.store.store import Store
 from merbench.runs.machine import Machine
 from merbench.runs.workspace import Workspace
@@ -73,9 +74,7 @@ def fitting(settings: dict[str, Any], full: Plan, ablated: Plan) -> dict[str, An
     and that it does not set itself.
     """
     names = ablated.spec.ablation.split("+")
-    ablated_settings = {
-        key for a in ablated.recipe.ablations if a.name in names for key in a.settings
-    }
+    ablations = [a for a in ablated.recipe.ablations if a.name in names]
 
     def has_same_part(slot: str) -> bool:
         parts = full.spec.parts, ablated.spec.parts
@@ -86,7 +85,8 @@ def fitting(settings: dict[str, Any], full: Plan, ablated: Plan) -> dict[str, An
     return {
         key: value
         for key, value in settings.items()
-        if key not in ablated_settings and has_same_part(key.rpartition(".")[0])
+        if has_same_part(key.rpartition(".")[0])
+        and not any(overrides(ablation.settings, key) for ablation in ablations)
     }
 
 

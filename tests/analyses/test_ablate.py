@@ -12,6 +12,7 @@ from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of, su
 from merbench.api import LabelSpace, RequestError
 from merbench.bench.python_session import open_bench
 from merbench.engine.plan.plan import Request
+from merbench.engine.plan.settings import overrides
 from merbench.engine.resolve import resolve
 from merbench.report.scores.rows.pooled_seeds import Scored
 from merbench.results.metrics import BUILT_IN
@@ -98,6 +99,22 @@ def test_a_setting_of_the_full_model_does_not_undo_an_ablation(catalog):
     requests = ablated_requests(recipe, names, ALL, request, all_subsets=False)
     assert requests["no-label-encoder"].settings == stays, "the ablation brings a head of its own"
     assert requests["label-table"].settings == request.settings
+
+
+@pytest.mark.parametrize(
+    ("ablated", "key", "overridden"),
+    [
+        ("encoder.width", "encoder.text.width", True),
+        ("encoder", "encoder.text.width", True),
+        ("encoder.text", "encoder.text.width", True),
+        ("encoder.width", "encoder.text.depth", False),
+        ("encoder.text.width", "encoder.audio.width", False),
+        ("encoder.text.width", "encoder.width", False),
+        ("train.lr", "train.epochs", False),
+    ],
+)
+def test_what_an_ablation_says_of_every_encoder_it_says_of_each(ablated, key, overridden):
+    assert overrides({ablated: "x"}, key) == overridden
 
 
 def test_settings_of_what_is_left_out_are_not_passed_on(catalog):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from merbench.api import RunError
-from merbench.study.searches import Tuner
+from merbench.api import Ablation, RunError
+from merbench.study.searches import Tuner, fitting
 from tests.conftest import loads
 from tests.tiny_runs import STUDY
 
@@ -47,6 +48,26 @@ def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, 
     again = study("run", "--json")
     assert again.returncode == 0 and loads(again.stdout)["cells"] == loads(result.stdout)["cells"]
     assert "trials" in study("status").stdout
+
+
+def test_an_ablation_takes_the_settings_found_of_parts_that_it_shares_and_leaves_alone():
+    """What it says itself stays, also where it says it of every encoder."""
+
+    def plan(ablation, **parts):
+        own = {"fusion.width": 8, "encoder.depth": 1}
+        ablations = [
+            Ablation(name="a", summary="", settings=own),
+            Ablation(name="b", summary="", settings={"train.lr": 1}),
+        ]
+        named = {slot.replace("_", "."): SimpleNamespace(name=part) for slot, part in parts.items()}
+        spec = SimpleNamespace(ablation=ablation, parts=named)
+        return SimpleNamespace(spec=spec, recipe=SimpleNamespace(ablations=ablations))
+
+    full = plan("", fusion="x", head="y", encoder_text="z", encoder_audio="z")
+    ablated = plan("a", fusion="x", head="another", encoder_text="z")
+    kept = {"train.lr": 0.1, "fusion.heads": 2, "encoder.text.width": 4}
+    left = {"fusion.width": 9, "head.rate": 1, "encoder.audio.width": 4, "encoder.text.depth": 3}
+    assert fitting(kept | left, full, ablated) == kept
 
 
 def test_ablations_have_searches_of_their_own_where_the_study_says_so(

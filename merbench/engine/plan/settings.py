@@ -29,14 +29,14 @@ def names_part(key: str) -> bool:
 
 
 def overrides(settings: Mapping[str, Any], key: str) -> bool:
-    """True if one of ``settings`` is of the same name as ``key``, or puts another part in the place
-    of the one whose field ``key`` is.
+    """True if one of ``settings`` is of the same name as ``key``, speaks of every encoder where
+    ``key`` is of one, or puts another part in the place of the one whose field ``key`` is.
     """
-    slot = key.rpartition(".")[0]
+    slot, _, field = key.rpartition(".")
     kind, _, name = slot.partition(".")
     if kind == "objective" and "objective" in settings and key not in settings:
         return name not in _names(settings["objective"], "objective", "objective=task")
-    return not settings.keys().isdisjoint((key, slot))
+    return not settings.keys().isdisjoint((key, slot, kind, f"{kind}.{field}"))
 
 
 def laid_over(base: Any, overlay: Any) -> Any:
