@@ -214,6 +214,22 @@ def test_writing_never_takes_more_than_its_share_of_the_time(tmp_path, monkeypat
     assert 2.0 * len(written) <= 0.06 * now[0] and len(written) >= 4
 
 
+def test_the_time_of_a_run_is_that_of_all_its_parts(tmp_path, monkeypatch):
+    """Interrupted after 40 s and again after 50 more; what is of no use has taken none."""
+    now, store = [0.0], Store(tmp_path)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    for seconds, spent in ((40, 0.0), (50, 40.0), (0, 90.0)):
+        part = Checkpoint(store, "run", {})
+        part.load()
+        assert part.spent == spent
+        now[0] += seconds
+        part.save(dict)
+        now[0] += 1000
+    with pytest.raises(StartAnewError), part.resuming():
+        raise KeyError("epoch")
+    assert part.spent == 0
+
+
 def test_a_full_disk_costs_the_checkpoint_and_not_the_run(store, monkeypatch):
     def full(path, data):
         raise OSError(28, "No space left on device")
