@@ -285,10 +285,12 @@ def rates(config, updates=40):
     return calls
 
 
-def test_one_cycle_is_torchs():
+@pytest.mark.parametrize(("warmup", "rising"), [(0.25, 0.25), (0.0, 0.3)])
+def test_one_cycle_is_torchs(warmup, rising):
+    """Where nothing is set it rises for torch's own share of the updates."""
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     reference = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=0.1, total_steps=40, pct_start=0.25, cycle_momentum=False
+        optimiser, max_lr=0.1, total_steps=40, pct_start=rising, cycle_momentum=False
     )
     wanted = []
     for _ in range(40):
@@ -296,7 +298,7 @@ def test_one_cycle_is_torchs():
         optimiser.step()
         if len(wanted) < 40:
             reference.step()
-    actual = rates(TrainConfig(schedule="one-cycle", warmup=0.25, lr=0.1))
+    actual = rates(TrainConfig(schedule="one-cycle", warmup=warmup, lr=0.1))
     assert actual == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
 
@@ -305,9 +307,11 @@ def test_one_cycle_whose_rise_is_a_single_update_begins_at_its_peak():
     assert actual[0] == pytest.approx(0.1) and actual == sorted(actual, reverse=True)
 
 
-@pytest.mark.parametrize("power", [0.9, 2.0])
-def test_polynomial_decay(power):
-    actual = rates(TrainConfig(schedule="polynomial", power=power, lr=1.0))
+@pytest.mark.parametrize(
+    ("schedule", "power"), [("polynomial", 0.9), ("polynomial", 2.0), ("linear", 1.0)]
+)
+def test_polynomial_and_linear_decay(schedule, power):
+    actual = rates(TrainConfig(schedule=schedule, power=power, lr=1.0))
     assert actual == pytest.approx([(1 - k / 40) ** power for k in range(40)])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -333,14 +335,30 @@ def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():
         "fold": None,
         "watch": lambda seed, entry: None,
     }
-    rows = {"space": SPACE, "config": TrainConfig(epochs=1)}
-    for objective, stages, why in (
-        (L1(), (Stage(),), "keeps state"),
-        (Loss(), (Stage(), Stage(name="b")), "several stages"),
+    several, last_epoch = (Stage(), Stage(name="b")), (Stage(selects=False),)
+    for objective, stages, settings, why in (
+        (L1(), (Stage(),), {}, "keeps state"),
+        (Loss(), several, {}, "several stages"),
+        (Loss(), last_epoch, {}, "several stages"),
+        (Loss(), (Stage(),), {"by_length": True}, "by_length"),
+        (Loss(), (Stage(),), {"accumulate": 2}, "accumulate"),
+        (Loss(), (Stage(),), {"clip_value": 0.1}, "clip_value"),
+        (Loss(), (Stage(),), {"objective_schedules": {"task": "ramp:0:1"}}, "objective_schedules"),
     ):
         modules = [Together(Scaled(1.0), {"task": objective}) for _ in SEEDS]
+        rows = {"space": SPACE, "config": TrainConfig(epochs=1, **settings)}
         with pytest.raises(CannotStackError, match=why):
             fit_stacked(modules, split(20, 0), split(9, 1), stages=stages, **rows, **more)
+
+
+@pytest.mark.parametrize("drawn", ["labels", "missing", "views"])
+def test_rows_that_differ_by_seed_are_for_seeds_that_train_alone(drawn):
+    drawn_rows = {"labels": "", "missing": "", "views": {}} | {drawn: "x"}
+    plan = SimpleNamespace(
+        recipe=SimpleNamespace(closed_form=False), spec=SimpleNamespace(**drawn_rows)
+    )
+    with pytest.raises(CannotStackError, match=drawn):
+        learn_together(plan, [], None, SEEDS, lambda seed, entry: None)
 
 
 @pytest.mark.parametrize("form", ["bool", "float"])
