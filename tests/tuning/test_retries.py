@@ -24,6 +24,7 @@ from merbench.tuning.retries import (
     END,
     LOST,
     PLANNED,
+    PROPOSED,
     RETRY_OF,
     SURPLUS,
     Ledger,
@@ -118,6 +119,28 @@ def test_any_order_of_steps_and_deaths_ends_with_each_combination_once(moves, wa
         if RETRY_OF in trial.user_attrs:
             drawn = ledger.original(trial.number)
             assert trial.params == drawn.system_attrs.get("fixed_params", {}) | drawn.params
+
+
+def test_proposals_are_those_of_trials_that_count_and_seconds_of_all():
+    """A retry is what its original was; the default settings were proposed by nobody."""
+    study = optuna.create_study()
+    study.enqueue_trial({"x": 0.5}, user_attrs={PLANNED: 0})
+    for proposed, state in (
+        (None, "done"), (True, LOST), (None, "done"), (False, "done"), (True, "done"),
+    ):  # fmt: skip
+        trial = study.ask(RANGES)
+        trial.set_user_attr("seconds", 2.0)
+        if proposed is not None:
+            trial.set_user_attr(PROPOSED, proposed)
+        if state == LOST:
+            fail(study._storage, trial._trial_id, LOST)
+            enqueue_retry(study, study.trials[-1])
+        else:
+            study.tell(trial, 1.0)
+    ledgers = [Ledger(study.trials, wanted) for wanted in (1, 2, 3, 4)]
+    assert [ledger.proposals for ledger in ledgers] == [0, 1, 1, 2]
+    assert [ledger.seconds for ledger in ledgers] == [10.0] * 4
+    assert [len(ledger.finished) for ledger in ledgers] == [1, 2, 3, 4]
 
 
 def test_a_worker_is_gone_when_its_process_is_and_not_before():

@@ -18,6 +18,7 @@ from merbench.engine.resolve import resolve
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.runs.run import run
 from merbench.testing import tiny
+from merbench.tuning.retries import LOST, PLANNED, fail
 from merbench.tuning.search import tune
 from merbench.tuning.search_space import fixed_by, space_of
 from merbench.tuning.shared_search import SearchConfig, SearchResult, join, loss_of_storage_reported
@@ -363,6 +364,20 @@ def test_a_trial_behind_the_others_is_pruned_and_the_default_never(ask, store):
         assert all(a >= b for a, b in pairwise(values)), "the best so far"
         if trial.state.name == "COMPLETE":
             assert trial.value == pytest.approx(values[-1]) and len(values) == 10
+
+
+def test_the_default_settings_are_never_pruned_also_where_a_worker_died_at_them(
+    ask, search, store, monkeypatch
+):
+    """What they score is what the best is compared with."""
+    asked = ask(settings={**QUICK, "train.epochs": 1})
+    joined = join(*asked, store, SearchConfig(3, sampler="random", pruner="none"))
+    joined.study.enqueue_trial(dict(joined.space.defaults), user_attrs={PLANNED: 0})
+    fail(joined.storage, joined.study.ask()._trial_id, LOST)
+    monkeypatch.setattr(optuna.trial.Trial, "should_prune", lambda trial: True)
+    tuned = search(asked, trials=3)
+    assert (tuned.trials, tuned.pruned, tuned.failed) == (3, 2, 0)
+    assert tuned.default == tuned.value and tuned.settings == tuned.default_settings
 
 
 @pytest.mark.parametrize(

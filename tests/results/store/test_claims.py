@@ -203,6 +203,24 @@ def test_no_two_are_ever_inside_whoever_dies(tmp_path):
     assert {child.exitcode for child in children} <= {0, 9}, "two were inside at once"
 
 
+def test_a_claim_that_was_taken_and_given_back_between_looking_and_taking_is_not_ours(
+    tmp_path, monkeypatch
+):
+    """The dead process's claim was taken over, its run was made, and a third has begun anew."""
+    claims, create = Claims(tmp_path), module._create
+    dead = claims.take("a")
+    dead.path.write_text(dead.holder.model_copy(update={"pid": 2**22 + 1}).model_dump_json())
+    alive = dead.holder.model_copy(update={"pid": 7, "host": "other"})
+
+    def late(path, holder):
+        dead.path.write_text(alive.model_dump_json())
+        return create(path, holder)
+
+    monkeypatch.setattr(module, "_create", late)
+    assert claims.take("a") is None
+    assert claims.held() == {"a": alive}
+
+
 def test_a_disk_that_takes_nothing_more_costs_the_claim_its_news_and_leaves_no_litter(
     tmp_path, monkeypatch
 ):
