@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from merbench.tuning.samplers import STARTUP, Numbered
+from merbench.tuning.samplers import STARTUP, Numbered, pruner_of
 
 RANGES = {name: optuna.distributions.FloatDistribution(0.0, 1.0) for name in ("a", "b")}
 
@@ -41,3 +41,18 @@ def test_pruned_trials_are_no_observations_of_gp_and_cmaes(sampler, complete, pr
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
 def test_the_first_trials_are_chance(sampler):
     assert not proposed_after(sampler, TrialState.COMPLETE, STARTUP - 1)
+
+
+@pytest.mark.parametrize("complete", [4, 5])
+def test_a_trial_is_judged_after_its_first_tenth_beside_five_that_are_whole(complete):
+    study = optuna.create_study(pruner=pruner_of("median", 40))
+    for value in range(complete):
+        trial = optuna.trial.create_trial(
+            value=value, intermediate_values={step: float(value) for step in range(40)}
+        )
+        study.add_trial(trial)
+    worst, judged = study.ask(), []
+    for step in range(40):
+        worst.report(9.0, step)
+        judged.append(worst.should_prune())
+    assert judged == [complete == 5 and step >= 4 for step in range(40)]

@@ -346,6 +346,15 @@ def test_weights_are_never_those_of_an_earlier_training(tmp_path):
         store.weights(name)
 
 
+@pytest.mark.parametrize(("cut", "n_replaced"), [(0.5, 0), (0.25, 1)])
+def test_equal_predictions_with_other_thresholds_are_another_result(tmp_path, cut, n_replaced):
+    store = Store(tmp_path)
+    store.put(record(thresholds=[0.5]), predictions())
+    store.put(record(thresholds=[cut], started="2027-01-01"), predictions())
+    assert store.get(record().run_id).thresholds == [cut]
+    assert len(list((tmp_path / "replaced").glob("*.json"))) == n_replaced
+
+
 def test_run_id_depends_on_everything_that_decides_the_numbers_and_on_nothing_else():
     def name(other=None, data="x", seed=0, fold=None):
         return run_id(other or spec(), {"data": data}, seed, fold)
