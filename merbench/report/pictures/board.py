@@ -115,7 +115,7 @@ def _against_costs(drawn: _Drawn) -> Pictures:
     """All models as dots; where these are many, the names of the Pareto front alone."""
     of_file = {
         "parameters.svg": ("parameters", parameters),
-        "cost.svg": ("training of a seed in seconds", training_seconds),
+        "cost.svg": ("training of a seed, seconds by the clock", training_seconds),
     }
     pictures: Pictures = {}
     for file, (across, cost_of) in of_file.items():

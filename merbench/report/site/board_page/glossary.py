@@ -47,8 +47,14 @@ COLUMNS = {
         "both). They may overlap though two rows differ, for models see the same test rows: "
         "differences are tested in pairs"
     ),
-    "parameters": "weights of the model, frozen ones too; 0 where none is trained by gradient",
-    "training": "time that one seed took, all its folds together, on the hardware named above",
+    "parameters": (
+        "weights of the model, frozen ones too, but for those of a frozen tower that encodes a "
+        "stream before training begins; 0 where none is trained by gradient"
+    ),
+    "training": (
+        "time by the clock that one seed took, all its folds together, on the hardware named "
+        "above; longer where other work ran beside it"
+    ),
     "tuning": (
         "settings that were tried, judged by validation rows alone, "
         "and the time of all trials; empty for settings not searched"
