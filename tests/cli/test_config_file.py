@@ -9,7 +9,7 @@ import click
 import pytest
 
 from merbench.cli.shared.config_file import ConfigCommand, _as_toml
-from merbench.cli.shared.options import run_options
+from merbench.cli.shared.run_options import run_options
 from merbench.cli.shared.request import gather
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE

@@ -6,26 +6,17 @@ from pathlib import Path
 
 import click
 
-from merbench.cli.shared.completion import complete_dataset
-from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import JSON, ONLY_DATASET, ONLY_TRACK, STORE
 from merbench.cli.shared.output import say, say_next, show_json
 from merbench.cli.shared.session import Session
 
 
 @click.command("ensemble")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title contains this, such as folds.")
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
-)
+@ONLY_DATASET
+@ONLY_TRACK
+@STORE
+@JSON
 @click.pass_obj
 def command(
     session: Session,

@@ -12,9 +12,10 @@ from merbench.api.errors import RequestError
 from merbench.bench.bench import label
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.named_path import NamedPath
-from merbench.cli.shared.options import run_options, typed
+from merbench.cli.shared.options import typed
 from merbench.cli.shared.output import say, say_next, show, show_json
 from merbench.cli.shared.request import gather
+from merbench.cli.shared.run_options import run_options
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:

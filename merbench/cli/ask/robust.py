@@ -15,9 +15,9 @@ from merbench.cli.shared.ablation_flags import (
     require_declared,
 )
 from merbench.cli.shared.named_path import NamedPath
-from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.request import gather
+from merbench.cli.shared.run_options import run_options
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import click
 
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.config_file import ConfigCommand
-from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import say_next, show_json
 from merbench.cli.shared.request import gather
+from merbench.cli.shared.run_options import run_options
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.plural import count_of
-from merbench.cli.data.options import DATA, JSON
+from merbench.cli.shared.options import DATA, JSON
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
 

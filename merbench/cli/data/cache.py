@@ -12,9 +12,9 @@ import click
 from merbench.api.errors import RequestError
 from merbench.api.plural import count_of
 from merbench.bench.score_cache import PICTURES
-from merbench.cli.data.options import JSON
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import FullHelpGroup
+from merbench.cli.shared.options import JSON
 from merbench.cli.shared.output import say, show, show_json
 
 

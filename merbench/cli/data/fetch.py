@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import click
 
 from merbench.api.errors import RequestError
-from merbench.cli.data.options import DATA
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 

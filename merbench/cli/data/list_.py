@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from merbench.cli.data.options import DATA, JSON
+from merbench.cli.shared.options import DATA, JSON
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.plural import count_of
-from merbench.cli.data.options import DATA, JSON
+from merbench.cli.shared.options import DATA, JSON
 from merbench.cli.shared.output import show, show_json, show_text
 from merbench.cli.shared.session import Session
 

@@ -9,21 +9,15 @@ from pathlib import Path
 import click
 
 from merbench.api.plural import count_of
-from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA, JSON_LIST, STORE
 from merbench.cli.shared.output import show, show_json
 from merbench.cli.shared.session import Session
 
 
 @click.command("doctor")
-@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+@DATA
+@STORE
+@JSON_LIST
 @click.pass_obj
 def command(session: Session, data: Path | None, store: Path, as_json: bool) -> None:
     """Python, torch, device, plugins, data sets, word vectors, weights, store: found or not, and

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from merbench.cli.shared.groups import FullHelpGroup
+from merbench.cli.shared.options import JSON_LIST
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
 
@@ -20,7 +21,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+@JSON_LIST
 @click.pass_obj
 def list_(session: Session, as_json: bool) -> None:
     """Every installed plugin: name, distribution, version, what it offers, error.
@@ -61,7 +62,7 @@ def list_(session: Session, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+@JSON_LIST
 @click.pass_obj
 def check(session: Session, name: str, as_json: bool) -> None:
     """Run the conformance checks on everything that the plugin NAME offers (or on one component or

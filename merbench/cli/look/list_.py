@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.cli.shared.options import JSON
 from merbench.cli.shared.output import room, say, show, show_json
 from merbench.cli.shared.session import Session
 from merbench.functions.look.catalogue import KINDS
@@ -19,7 +20,7 @@ PLUGINS, PAPERS = 110, 160
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@JSON
 @click.pass_obj
 def command(session: Session, kind: str | None, as_json: bool) -> None:
     """Models, parts, data sets and metrics, with the plugin each comes from.

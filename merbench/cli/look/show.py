@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.shared.completion import complete_dataset, complete_model
-from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA, JSON
 from merbench.cli.shared.output import out, room, show, show_json, show_text
 from merbench.cli.shared.session import Session
 
@@ -37,8 +37,8 @@ LONGEST_NAME, LONGEST_VALUE = 34, 22
 @click.option(
     "--text-tower", default="", metavar="NAME", help="As in merbench run, such as minilm."
 )
-@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@DATA
+@JSON
 @click.pass_obj
 def command(
     session: Session,

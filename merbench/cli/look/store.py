@@ -12,6 +12,7 @@ import click
 from merbench.cli.shared.groups import FullHelpGroup
 from merbench.cli.shared.merged_rows import counts_of, exit_code, show_counts
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import JSON
 from merbench.cli.shared.output import say, show_json
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ def command() -> None:
     show_default=True,
     help="The store to copy into.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
-)
+@JSON
 def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
     """Copy the runs of other stores, with predictions and weights, after checking each; and their
     searches, which continue here where they ended there.

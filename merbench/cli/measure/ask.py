@@ -7,22 +7,17 @@ from typing import Any
 
 import click
 
-from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA, PROTOCOL, REQUIRED_DATASET
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 
 @click.command("ask")
-@click.option(
-    "--dataset",
-    shell_complete=complete_dataset,
-    required=True,
-    help="A data set (merbench data list).",
-)
+@REQUIRED_DATASET
 @click.option("--out", required=True, type=NamedPath(), metavar="FILE.jsonl")
 @click.option("--task", help="What is asked for, such as sentiment.")
-@click.option("--protocol", help="How rows are split, such as standard or folds.")
+@PROTOCOL
 @click.option(
     "--split",
     type=click.Choice(["test", "valid"]),
@@ -36,7 +31,7 @@ from merbench.cli.shared.session import Session
     metavar="FILE",
     help="Another prompt, with {text} for the transcript and {labels} for the label words.",
 )
-@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
+@DATA
 @click.pass_obj
 def command(session: Session, /, data: Path | None, **parsed: Any) -> None:
     """Write one prompt a row, with its id, as JSON lines; targets are not in them.

@@ -4,18 +4,22 @@ of its runs.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
-from merbench.cli.shared.options import encode_options
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.request import gather
+from merbench.cli.shared.run_options import request_options
 from merbench.cli.shared.session import Session
+
+OF_RUNS = ("epochs", "thresholds", "jobs", "determinism", "store", "weights")
+"""Options that decide nothing of what frozen encoders make."""
 
 
 @click.command("encode")
-@encode_options
+@partial(request_options, without=OF_RUNS)
 @click.pass_obj
 def command(session: Session, /, **parsed: Any) -> None:
     """Run a model's frozen encoders over all rows, once, into the cache. Runs do so by themselves

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA, JSON, PROTOCOL, REQUIRED_DATASET, STORE, TASK
 from merbench.cli.shared.output import room, say_next, show, show_json
 from merbench.cli.shared.session import Session
 
@@ -17,15 +17,10 @@ if TYPE_CHECKING:
 
 @click.command("score")
 @click.argument("predictions", nargs=-1, required=True, type=NamedPath(), metavar="FILE...")
-@click.option(
-    "--dataset",
-    shell_complete=complete_dataset,
-    required=True,
-    help="A data set (merbench data list).",
-)
+@REQUIRED_DATASET
 @click.option("--name", required=True, help="The name of their row, such as gpt-x.")
-@click.option("--task", help="What is predicted, such as sentiment, or sentiment+emotions at once.")
-@click.option("--protocol", help="How rows are split, such as standard or folds.")
+@TASK
+@PROTOCOL
 @click.option(
     "--seed",
     "seeds",
@@ -52,24 +47,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of labels: fixed:T, or with --valid tuned_on_valid, tuned_on_valid_per_label.",
 )
-@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
+@DATA
 @click.option(
     "--vectors",
     metavar="NAME|FILE",
     multiple=True,
     help="Word vectors that --about names.  [default: all in DATA/vectors]",
 )
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
+@STORE
 @click.option("--force", is_flag=True, help="Replace what the store has under that name and seed.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
-)
+@JSON
 @click.pass_obj
 def command(session: Session, /, as_json: bool, **parsed: Any) -> None:
     """Score predictions that were made elsewhere, each FILE one seed, and keep them as runs.

@@ -38,7 +38,7 @@ def gather(ablations: tuple[str, ...], **typed: Any) -> RunOptions:
         "streams": _by_modality(typed["streams"], "--stream"),
         "modalities": _modalities(typed["modalities"]),
         "missing": ",".join(typed.get("missing", ())),
-        "seeds": _seeds(typed["seeds"], typed["seed_list"]),
+        "seeds": _seeds(typed.get("seeds"), typed.get("seed_list", ())),
         "log": _log(typed.get("log", ())),
     }
     return build_options(keywords, OPTIONS)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.named_path import NamedPath
-from merbench.cli.shared.options import typed
+from merbench.cli.shared.options import JSON, ONLY_DATASET, ONLY_TRACK, STORE, typed
 from merbench.cli.shared.session import Session
 
 
@@ -26,8 +25,8 @@ from merbench.cli.shared.session import Session
 @click.option(
     "--metric", help="One metric.  [default: the headline ones; with --all the one that ranks]"
 )
-@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title contains this, such as folds.")
+@ONLY_DATASET
+@ONLY_TRACK
 @click.option(
     "--rows",
     default=5,
@@ -46,16 +45,8 @@ from merbench.cli.shared.session import Session
     type=NamedPath(),
     help="Folder of the data sets (also MERBENCH_DATA), for transcripts.",
 )
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
-)
+@STORE
+@JSON
 @click.pass_obj
 def command(
     session: Session,

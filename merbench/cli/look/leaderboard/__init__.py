@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from merbench.api.errors import RequestError
-from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import LazyGroup
 from merbench.cli.shared.named_path import NamedPath
-from merbench.cli.shared.options import typed
+from merbench.cli.shared.options import ONLY_DATASET, ONLY_TRACK, STORE, typed
 from merbench.cli.shared.output import say, show_json, write
 from merbench.cli.shared.session import Session
 
@@ -45,8 +44,8 @@ ALWAYS_IN = {
     names=SUBCOMMANDS,
     invoke_without_command=True,
 )
-@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title contains this, such as folds.")
+@ONLY_DATASET
+@ONLY_TRACK
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--all-metrics", is_flag=True, help="Every metric of the task, not the headline ones alone."
@@ -61,13 +60,7 @@ ALWAYS_IN = {
     help="So many of a table are printed, the best ones; the other formats have every row.",
 )
 @click.option("--claims", is_flag=True, help="What papers and other repositories claim, too.")
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
+@STORE
 @click.option(
     "--boards",
     type=NamedPath(),

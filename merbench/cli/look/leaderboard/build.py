@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.plural import count_of
-from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import ONLY_DATASET, ONLY_TRACK, STORE
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("build")
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
+@STORE
 @click.option(
     "--out",
     type=NamedPath(file_okay=False),
@@ -34,8 +28,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Written anew, track by track.",
 )
-@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title contains this, such as folds.")
+@ONLY_DATASET
+@ONLY_TRACK
 @click.option(
     "--extra",
     "extras",

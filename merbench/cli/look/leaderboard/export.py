@@ -8,6 +8,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import ONLY_DATASET, ONLY_TRACK, STORE
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 from merbench.functions.look.export import FORMS, Form
@@ -21,8 +22,8 @@ from merbench.functions.look.export import FORMS, Form
     metavar="FOLDER",
     help="Where the files go; always needed.",
 )
-@click.option("--dataset", help="Only this data set.")
-@click.option("--track", help="Only tracks whose title contains this, such as folds.")
+@ONLY_DATASET
+@ONLY_TRACK
 @click.option(
     "--hub-dataset",
     metavar="OWNER/NAME",
@@ -35,13 +36,7 @@ from merbench.functions.look.export import FORMS, Form
     help="With every-eval-ever: each row's prediction, target and error too. Publish these only "
     "where the licence of the data allows it.",
 )
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
+@STORE
 @click.option(
     "--boards",
     type=NamedPath(),

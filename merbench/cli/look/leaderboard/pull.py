@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from merbench.cli.shared.merged_rows import Rows, counts_of, exit_code, show_counts
-from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA, JSON, store_option
 from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
 
@@ -24,18 +24,9 @@ SHOWN = 5
 
 @click.command("pull")
 @click.argument("source", metavar="FOLDER|ZIP|URL")
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-    help="The store to copy into.",
-)
-@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
-)
+@store_option("The store to copy into.")
+@DATA
+@JSON
 @click.pass_obj
 def command(session: Session, source: str, store: Path, data: Path | None, as_json: bool) -> None:
     """Take the runs of boards, of one of them, of a contribution or of a store (then its searches

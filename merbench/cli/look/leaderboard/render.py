@@ -11,6 +11,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Compute scores.json anew from the predictions and your labels (after adding runs).",
 )
-@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
+@DATA
 @click.pass_obj
 def command(session: Session, folder: Path, rescore: bool, data: Path | None) -> None:
     """Draw the tables, pictures and pages of FOLDER again from its records, predictions and scores;

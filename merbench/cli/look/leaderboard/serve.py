@@ -6,20 +6,13 @@ from pathlib import Path
 
 import click
 
-from merbench.cli.shared.completion import complete_dataset
-from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import ONLY_DATASET, ONLY_TRACK, STORE
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 
 @click.command("serve")
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
+@STORE
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -39,8 +32,8 @@ from merbench.cli.shared.session import Session
     metavar="NAME",
     help="Another host name that browsers may use for the page.",
 )
-@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title contains this, such as folds.")
+@ONLY_DATASET
+@ONLY_TRACK
 @click.pass_obj
 def command(
     session: Session,

@@ -12,6 +12,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import STORE
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -37,13 +38,7 @@ a pull request.
 
 @click.command("submit")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
+@STORE
 @click.option("--out", type=NamedPath(), required=True, help="A new folder.")
 @click.option(
     "--boards",

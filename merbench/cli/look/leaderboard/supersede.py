@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from merbench.api.plural import are, count_of
-from merbench.cli.shared.completion import complete_dataset
-from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import ONLY_DATASET, ONLY_TRACK, STORE
 from merbench.cli.shared.output import say, say_next
 from merbench.cli.shared.session import Session
 
@@ -17,15 +16,9 @@ from merbench.cli.shared.session import Session
 @click.argument("old")
 @click.argument("new", required=False)
 @click.option("--reason", required=True, help="What was wrong, in one sentence; boards show it.")
-@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title contains this, such as folds.")
-@click.option(
-    "--store",
-    type=NamedPath(),
-    envvar="MERBENCH_STORE",
-    default="runs",
-    show_default=True,
-)
+@ONLY_DATASET
+@ONLY_TRACK
+@STORE
 @click.pass_obj
 def command(
     session: Session,

@@ -12,6 +12,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA
 from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument("folder", type=NamedPath(), default="leaderboards")
-@click.option("--data", type=NamedPath(), help="Folder of the data sets (also MERBENCH_DATA).")
+@DATA
 @click.option(
     "--json",
     "as_json",

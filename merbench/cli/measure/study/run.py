@@ -10,6 +10,7 @@ from merbench.api.plural import count_of
 from merbench.bench.keywords import MOST_JOBS, MOST_THREADS
 from merbench.cli.measure.study.report import report, report_dry_run
 from merbench.cli.measure.study.shared import open_study, study_options
+from merbench.cli.shared.options import DEVICE
 from merbench.cli.shared.output import say, say_next
 from merbench.cli.shared.session import Session
 
@@ -23,9 +24,7 @@ from merbench.cli.shared.session import Session
     show_default=True,
     help="Runs made at once.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
+@DEVICE
 @click.option(
     "--threads",
     type=click.IntRange(1, MOST_THREADS),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.shared.named_path import NamedPath
+from merbench.cli.shared.options import DATA, JSON, RECORDS_GO_TO
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -22,25 +23,9 @@ if TYPE_CHECKING:
 def study_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.argument("file", metavar="STUDY.toml", type=NamedPath()),
-        click.option(
-            "--data",
-            type=NamedPath(),
-            help="Folder of the data sets (also MERBENCH_DATA).",
-        ),
-        click.option(
-            "--store",
-            type=NamedPath(),
-            envvar="MERBENCH_STORE",
-            default="runs",
-            show_default=True,
-            help="Where records go.",
-        ),
-        click.option(
-            "--json",
-            "as_json",
-            is_flag=True,
-            help="One JSON object on stdout, and nothing else there.",
-        ),
+        DATA,
+        RECORDS_GO_TO,
+        JSON,
     ]
     for option in reversed(options):
         function = option(function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from merbench.cli.shared.ablation_flags import (
     require_declared,
 )
 from merbench.cli.shared.named_path import NamedPath
-from merbench.cli.shared.options import FiniteRange, request_options
 from merbench.cli.shared.request import gather
+from merbench.cli.shared.run_options import request_options
 from merbench.cli.shared.session import Session
 from merbench.results.seeds import MOST_SEEDS
 
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
     from merbench.engine.plan.plan import Plan
     from merbench.results.records.record import Record
     from merbench.tuning.shared_search import SearchConfig, SearchResult
+
+
+class FiniteRange(click.FloatRange):
+    """Without inf, and without nan, which lies in every range that click compares it with."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 @click.command("tune", cls=AblationCommand)
@@ -115,7 +128,7 @@ def command(
         end_with_parent()
     search = SearchConfig(**{field.name: parsed.pop(field.name) for field in fields(SearchConfig)})
     require_declared(session, parsed["model"], ablations)
-    bench = session.bench(gather(ablations, seeds=None, seed_list=(), force=False, **parsed))
+    bench = session.bench(gather(ablations, **parsed))
     request = bench.options.request
     plan = bench.plan(request)
     require_ranges(plan, request)
