@@ -13,7 +13,7 @@ from merbench.bench.bench import label
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.named_path import NamedPath
 from merbench.cli.shared.options import typed
-from merbench.cli.shared.output import say, say_next, show, show_json
+from merbench.cli.shared.output import plain_table, say, say_next, show, show_json
 from merbench.cli.shared.request import gather
 from merbench.cli.shared.run_options import run_options
 from merbench.cli.shared.session import Session
@@ -189,13 +189,11 @@ def table(inputs: Inputs, predicted: Predicted) -> Table:
     """One line an utterance. The contribution of a modality is to the score, or to the probability
     of the label that is shown.
     """
-    from rich.table import Table
     from rich.text import Text
 
     mean, words = predicted.prediction.mean(0), predicted.space.words
     score = mean.ndim == 1
-    sheet = Table(box=None, padding=(0, 2, 0, 0))
-    sheet.add_column("id")
+    sheet = plain_table(left=("id",))
     sheet.add_column("text", max_width=48, overflow="ellipsis", no_wrap=True)
     sheet.add_column("score" if score else "label", justify="right" if score else "left")
     if not score:

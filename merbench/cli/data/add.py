@@ -11,7 +11,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.options import DATA, JSON
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import plain_table, say, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -191,8 +191,6 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
     if as_json:
         show_json({"name": name, "folder": str(folder), **origin.model_dump(mode="json")})
         return
-    from rich.table import Table
-
     from merbench.data.first_few import first_few
     from merbench.data.folder.manifest import read_manifest
 
@@ -207,10 +205,7 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
     for note in origin.notes:
         say(f"note: {note}")
     manifest = read_manifest(folder)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("stream")
-    for column in ("rows", "missing", "steps", "not finite"):
-        table.add_column(column, justify="right")
+    table = plain_table(left=("stream",), right=("rows", "missing", "steps", "not finite"))
     for stream in origin.streams:
         if manifest and (facts := manifest.streams.get(stream)):
             table.add_row(

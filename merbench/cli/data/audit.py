@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.options import DATA, JSON
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import plain_table, say, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -68,11 +68,8 @@ def _print(report: Audit) -> None:
 
 
 def _label_table(labels_of_splits: Sequence[Labels]) -> Table:
-    table = _titled("labels")
-    for column in ("task", "split"):
-        table.add_column(column)
-    for column in ("rows", "unknown", "range", "mean"):
-        table.add_column(column, justify="right")
+    numbers = ("rows", "unknown", "range", "mean")
+    table = plain_table("labels", left=("task", "split"), right=numbers)
     table.add_column("rows by label")
     for labels in labels_of_splits:
         table.add_row(
@@ -88,11 +85,9 @@ def _label_table(labels_of_splits: Sequence[Labels]) -> Table:
 
 
 def _stream_table(streams: Sequence[Streamed]) -> Table:
-    table = _titled("streams")
-    table.add_column("stream")
     of_values = ("not finite", "dead", "constant")
-    for column in ("width", "steps", "missing", *of_values, "probe r", "p of no leak"):
-        table.add_column(column, justify="right")
+    numbers = ("width", "steps", "missing", *of_values, "probe r", "p of no leak")
+    table = plain_table("streams", left=("stream",), right=numbers)
     for stream in streams:
         low, median, high = stream.steps
         table.add_row(
@@ -117,10 +112,3 @@ def _probe_cells(probe: Probed | None) -> Sequence[str]:
     if probe is None:
         return MISSING, MISSING
     return f"{probe.corr:.3f}", MISSING if probe.p is None else f"{probe.p:.2g}"
-
-
-def _titled(title: str) -> Table:
-    from rich.table import Table
-
-    style: Any = {"title_justify": "left", "title_style": "bold", "padding": (0, 2, 0, 0)}
-    return Table(title=title, box=None, **style)

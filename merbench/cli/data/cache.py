@@ -15,7 +15,7 @@ from merbench.bench.score_cache import PICTURES
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import FullHelpGroup
 from merbench.cli.shared.options import JSON
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import plain_table, say, show, show_json
 
 
 @click.group("cache", cls=FullHelpGroup)
@@ -56,13 +56,8 @@ def list_(as_json: bool) -> None:
             }
         )
         return
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("key", "data set", "stream", "encoder"):
-        table.add_column(column)
-    for column in ("rows", "steps", "width", "MB"):
-        table.add_column(column, justify="right")
+    texts, numbers = ("key", "data set", "stream", "encoder"), ("rows", "steps", "width", "MB")
+    table = plain_table(left=texts, right=numbers)
     for key, e, size in entries:
         cells = (
             (e.dataset, e.stream, e.encoder, f"{e.rows:,}", f"{e.steps:,}", str(e.width))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from merbench.cli.shared.options import DATA, JSON
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import plain_table, say, show, show_json
 from merbench.cli.shared.session import Session
 
 
@@ -56,11 +56,7 @@ def command(session: Session, data: Path | None, as_json: bool) -> None:
     if as_json:
         show_json({"looked_in": [str(h) for h in homes], "datasets": rows})
         return
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("data set", "where", "what"):
-        table.add_column(column)
+    table = plain_table(left=("data set", "where", "what"))
     for row in rows:
         table.add_row(str(row["name"]), str(row["where"]), str(row["summary"]))
     show(table)

@@ -9,7 +9,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.options import DATA, JSON
-from merbench.cli.shared.output import show, show_json, show_text
+from merbench.cli.shared.output import plain_table, show, show_json, show_text
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -92,16 +92,8 @@ def _task_line(name: str, task: dict[str, Any]) -> str:
     return f"task {name}: {'; '.join(facts)}"
 
 
-def _table(title: str) -> Table:
-    from rich.table import Table
-
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
-
-
 def _streams(streams: list[dict[str, Any]]) -> Table:
-    table = _table("streams")
+    table = plain_table("streams")
     table.add_column("stream", no_wrap=True, overflow="fold")
     table.add_column("kind")
     for column in ("width", "median\nsteps", "max\nsteps", "missing", "fitted on\nlabels of"):
@@ -121,13 +113,9 @@ def _streams(streams: list[dict[str, Any]]) -> Table:
 
 
 def _best_possible(task: str, lines: list[dict[str, Any]]) -> Table:
-    table = _table(
-        f"{task}: best possible score (expected); test labels but where it says otherwise"
-    )
+    title = f"{task}: best possible score (expected); test labels but where it says otherwise"
     metrics = list(lines[0]["scores"])
-    table.add_column("given")
-    for metric in metrics:
-        table.add_column(metric, justify="right")
+    table = plain_table(title, left=("given",), right=metrics)
     for line in lines:
         modalities = " + ".join(line["modalities"]) or "nothing"
         if not line["co_occurrence"]:

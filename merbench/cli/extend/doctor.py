@@ -10,7 +10,7 @@ import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.options import DATA, JSON_LIST, STORE
-from merbench.cli.shared.output import show, show_json
+from merbench.cli.shared.output import plain_table, show, show_json
 from merbench.cli.shared.session import Session
 
 
@@ -33,10 +33,9 @@ def command(session: Session, data: Path | None, store: Path, as_json: bool) -> 
     if as_json:
         show_json(rows)
         return
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table = plain_table(show_header=False)
     for row in rows:
         mark = Text("ok", style="green") if row["ok"] else Text("lack", style="yellow")
         fix = f"\n→ {row['fix']}" if row["fix"] else ""

@@ -6,7 +6,7 @@ import click
 
 from merbench.cli.shared.groups import FullHelpGroup
 from merbench.cli.shared.options import JSON_LIST
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import plain_table, say, show, show_json
 from merbench.cli.shared.session import Session
 
 
@@ -43,13 +43,9 @@ def list_(session: Session, as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("plugin", "distribution", "version"):
-        table.add_column(column)
-    table.add_column("offers", justify="right")
+    table = plain_table(left=("plugin", "distribution", "version"), right=("offers",))
     table.add_column("error")
     for row in rows:
         error = Text(str(row["error"] or "–"), style="red" if row["error"] else "dim")
@@ -78,12 +74,9 @@ def check(session: Session, name: str, as_json: bool) -> None:
     if as_json:
         show_json([v.as_dict() for v in verdicts])
     else:
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for column in ("component", "check", "verdict", "reason"):
-            table.add_column(column)
+        table = plain_table(left=("component", "check", "verdict", "reason"))
         style = {"passed": "green", "failed": "red", "skipped": "dim", "known failure": "yellow"}
         for v in verdicts:
             table.add_row(v.subject, v.check, Text(v.status, style=style[v.status]), Text(v.reason))

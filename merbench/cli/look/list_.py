@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.shared.options import JSON
-from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.output import plain_table, room, say, show, show_json
 from merbench.cli.shared.session import Session
 from merbench.functions.look.catalogue import KINDS
 
@@ -44,17 +44,9 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
 
 def _table(title: str, entries: list[dict[str, Any]], width: int | None) -> Table:
     """``width``: of the terminal; None where nothing has to be left out."""
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        padding=(0, 2, 0, 0),
-        show_header=False,
-    )
+    table = plain_table(title, show_header=False)
     table.add_column(no_wrap=True)
     for entry in entries:
         conflict = (" (conflict)", "red") if len(entry["plugins"]) > 1 else ""

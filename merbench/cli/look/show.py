@@ -11,7 +11,7 @@ import click
 
 from merbench.cli.shared.completion import complete_dataset, complete_model
 from merbench.cli.shared.options import DATA, JSON
-from merbench.cli.shared.output import out, room, show, show_json, show_text
+from merbench.cli.shared.output import BETWEEN, out, plain_table, room, show, show_json, show_text
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -98,17 +98,14 @@ def _table(title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]
     they stand below the table, each under the name of its row.
     """
     from rich.padding import Padding
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
+    table = plain_table(title)
     width = room() or WRAPPED
     lengths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     limits = [LONGEST_NAME, *[LONGEST_VALUE] * (len(headings) - 2)]
     widths = [min(*pair) for pair in zip(lengths, limits, strict=False)]
-    below = width - sum(widths) - 2 * len(widths) < min(lengths[-1], SENTENCES)
+    below = width - sum(widths) - BETWEEN * len(widths) < min(lengths[-1], SENTENCES)
     for heading, columns in zip(headings, widths, strict=False):
         table.add_column(heading, width=columns, overflow="fold")
     if not below:

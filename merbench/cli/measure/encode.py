@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import plain_table, say, show, show_json
 from merbench.cli.shared.request import gather
 from merbench.cli.shared.run_options import request_options
 from merbench.cli.shared.session import Session
@@ -52,21 +52,9 @@ def command(session: Session, /, **parsed: Any) -> None:
     if options.as_json:
         show_json([entry.model_dump(mode="json") for entry in entries])
         return
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("stream", "encoder"):
-        table.add_column(column)
-    for column in ("rows", "steps", "width", "MB"):
-        table.add_column(column, justify="right")
+    table = plain_table(left=("stream", "encoder"), right=("rows", "steps", "width", "MB"))
     for e in entries:
-        table.add_row(
-            e.stream,
-            e.encoder,
-            f"{e.rows:,}",
-            f"{e.steps:,}",
-            str(e.width),
-            f"{e.bytes / 1e6:,.1f}",
-        )
+        megabytes = f"{e.bytes / 1e6:,.1f}"
+        table.add_row(e.stream, e.encoder, f"{e.rows:,}", f"{e.steps:,}", str(e.width), megabytes)
     show(table)
     say(f"in {result.cache}")

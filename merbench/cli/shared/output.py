@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,9 @@ from merbench.terminal.messages import say_command
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+BETWEEN = 2
+"""Blanks between the columns of a table."""
 
 
 def out() -> Console:
@@ -39,6 +43,26 @@ def room() -> int | None:
     """The width of the terminal; None where results go elsewhere."""
     console = out()
     return console.width if console.is_terminal else None
+
+
+def plain_table(
+    title: str | None = None,
+    left: Sequence[str] = (),
+    right: Sequence[str] = (),
+    show_header: bool = True,
+) -> Table:
+    """Without lines, the title bold; its first columns are ``left``, aligned so, then ``right``."""
+    from rich.table import Table
+
+    padding = (0, BETWEEN, 0, 0)
+    table = Table(
+        title=title, title_style="bold", box=None, padding=padding, show_header=show_header
+    )
+    for heading in left:
+        table.add_column(heading)
+    for heading in right:
+        table.add_column(heading, justify="right")
+    return table
 
 
 def show(table: Table, most: int | None = None, console: Console | None = None) -> None:

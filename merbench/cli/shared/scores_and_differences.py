@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from merbench.cli.shared.output import show, show_text
+from merbench.cli.shared.output import plain_table, room, show, show_text
 
 if TYPE_CHECKING:
     from merbench.report.scores.paired_differences import Difference, Line
@@ -25,7 +25,6 @@ def show_lines(
     """``name``: the heading of the lines' names. Lines without a score stand below the others,
     their reasons under the tables.
     """
-    from merbench.cli.shared.output import room
     from merbench.report.scores.rows.pooled_seeds import summary
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
@@ -54,8 +53,6 @@ def _show_differences(
     name: str,
 ) -> None:
     """A table of the paired differences of the ranking metric; none where no line has one."""
-    from rich.table import Table
-
     metric = metrics.ranking
     facts = metrics[metric]
     better = "higher" if facts.higher_is_better else "lower"
@@ -66,11 +63,7 @@ def _show_differences(
     unit = "%, " if facts.scale == 100 else ""
     bases = {line.against for line, _ in compared}
     base = f" from {bases.pop()}" if len(bases) == 1 else ""
-    sheet = Table(
-        title=f"{metric}: difference{base} ({unit}{better} is better)",
-        box=None,
-        padding=(0, 2, 0, 0),
-    )
+    sheet = plain_table(f"{metric}: difference{base} ({unit}{better} is better)")
     for heading in (name,) if base else (name, "minus that of"):
         sheet.add_column(heading, overflow="fold")
     for heading in ("difference", "95 % interval", "p (seeds)", "p (corrected)"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from merbench.cli.look.compare.metric import chosen_metric
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import plain_table, room, say, show, show_json
 
 if TYPE_CHECKING:
     from merbench.api.declarations.metrics import MetricFacts
@@ -86,8 +86,6 @@ def _smallest_p(scored: Mapping[str, Mapping[int, Scored]]) -> float:
 
 
 def _print(title: str, metric: MetricFacts, order: Sequence[str], differences: Differences) -> None:
-    from rich.table import Table
-
     if len(order) < 2:
         say(f"{title}: nothing to compare ({len(order) or 'no'} model beside its floors)")
         return
@@ -97,7 +95,7 @@ def _print(title: str, metric: MetricFacts, order: Sequence[str], differences: D
         heading += f"; the best {SHOWN} of {len(order)} models, --json has all"
         order = order[:SHOWN]
     for columns in _blocks(order):
-        table = Table(title=heading, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table = plain_table(heading)
         table.add_column("model", no_wrap=True)
         for index in columns:
             table.add_column(str(index + 1), justify="right", no_wrap=True)
@@ -120,8 +118,6 @@ def _blocks(order: Sequence[str]) -> list[range]:
     """Which columns of a matrix stand beside each other in the width of a terminal: their numbers
     are its headings.
     """
-    from merbench.cli.shared.output import room
-
     wide, width = 9, room()
     fit = (
         max(1, len(order))

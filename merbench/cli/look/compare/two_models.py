@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from merbench.api.plural import count_of
 from merbench.cli.look.compare.metric import chosen_metric
-from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.output import BETWEEN, plain_table, room, say, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from merbench.report.scores.runs_of_a_store import StoreSource
 
 
-PADDING = 2
-"""Columns between the columns of a table."""
 LEAST = 20
 """Columns of a transcript at least."""
 
@@ -144,9 +143,9 @@ def _print(compared: Comparison) -> None:
 
 def _differences(compared: Comparison) -> Table:
     a, b = compared.names
-    seeds = len(compared.seeds)
-    title = f"{compared.board.title}\n{a} minus {b}, {seeds} seed{'s' * (seeds > 1)}"
-    table = _table(title, "metric", "difference", "95 % interval", "p (seeds)")
+    seeds = count_of(len(compared.seeds), "seed")
+    title = f"{compared.board.title}\n{a} minus {b}, {seeds}"
+    table = plain_table(title, ("metric",), ("difference", "95 % interval", "p (seeds)"))
     for metric, d in compared.differences.items():
         facts = compared.board.metrics[metric]
         name = f"{metric} (%)" if facts.scale == 100 else metric
@@ -159,7 +158,7 @@ def _differences(compared: Comparison) -> Table:
 def _disagreements(compared: Comparison) -> Table:
     title = "rows on which they disagree most (means over seeds)"
     headings = ("id", "target", *compared.names)
-    table = _table(title, *headings)
+    table = plain_table(title, headings[:1], headings[1:])
     rows = [
         (row.id, *(_numbers(values) for values in (row.target, row.a, row.b)))
         for row in compared.disagreements
@@ -169,7 +168,7 @@ def _disagreements(compared: Comparison) -> Table:
         table.add_column("transcript")
     else:
         longest = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-        left = max(width - sum(longest) - PADDING * (len(longest) + 1), LEAST)
+        left = max(width - sum(longest) - BETWEEN * (len(longest) + 1), LEAST)
         table.add_column("transcript", width=left, no_wrap=True, overflow="ellipsis")
     for cells in rows:
         table.add_row(*cells, compared.texts.get(cells[0], "") or "–")
@@ -179,20 +178,9 @@ def _disagreements(compared: Comparison) -> Table:
 def _calibration(compared: Comparison) -> Table:
     headings = [f"{n}: {w}" for n in compared.names for w in ("predicted", "target")]
     title = "calibration: mean prediction and mean target of tenths of the rows"
-    table = _table(title, *headings)
-    table.columns[0].justify = "right"
+    table = plain_table(title, right=headings)
     for points in zip(*compared.curves.values(), strict=False):
         table.add_row(*(f"{value:.2f}" for pair in points for value in pair))
-    return table
-
-
-def _table(title: str, first: str, *numbers: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, padding=(0, PADDING, 0, 0))
-    table.add_column(first)
-    for heading in numbers:
-        table.add_column(heading, justify="right")
     return table
 
 

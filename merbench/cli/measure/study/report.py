@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from merbench.api.plural import count_of
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import plain_table, say, show, show_json
 from merbench.study.time_left import duration
 
 if TYPE_CHECKING:
@@ -101,13 +101,9 @@ def _show_rows(columns: Sequence[str], rows: Sequence[tuple[Cell, Sequence[str]]
     """One table a track."""
     from itertools import groupby
 
-    from rich.table import Table
-
     width = max(len(cell.label) for cell, _ in rows)
     for track, track_rows in groupby(rows, key=lambda row: row[0].track):
-        table = Table(
-            title=track, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-        )
+        table = plain_table(track)
         table.add_column("model", min_width=width)
         for column in columns:
             table.add_column(column, justify="right", min_width=7)

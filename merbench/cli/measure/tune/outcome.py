@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.api.plural import count_of
 from merbench.bench.bench import label
-from merbench.cli.shared.output import room, say, say_next, show, show_json
+from merbench.cli.shared.output import plain_table, room, say, say_next, show, show_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from merbench.bench.bench import Bench
     from merbench.engine.plan.plan import Plan
     from merbench.report.scores.rows.pooled_seeds import Scored
@@ -102,11 +104,9 @@ def _show_scores(plan: Plan, scored: Mapping[str, Mapping[int, Scored]]) -> None
     show(table(plan.track.title, board.columns(plan.metrics), rows, notes=notes, width=room()))
 
 
-def _settings(plan: Plan, tuned: SearchResult) -> Any:
+def _settings(plan: Plan, tuned: SearchResult) -> Table:
     """Setting by setting, default against tuned; the scores on the validation rows below."""
-    from rich.table import Table
-
-    sheet = Table(box=None, padding=(0, 2, 0, 0))
+    sheet = plain_table()
     sheet.add_column(f"{label(plan)}: setting", no_wrap=True)
     sheet.add_column("default", justify="right")
     sheet.add_column(f"tuned (trial {tuned.best})", justify="right")
