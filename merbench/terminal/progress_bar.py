@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import TracebackType
+from typing import Self
 
 from rich.progress import (
     BarColumn,
@@ -16,16 +18,14 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from merbench.api.events import (
-    EpochDone,
-)
+from merbench.api.events import EpochDone
 from merbench.terminal.console import console
 
 BESIDE = 32
 """Columns that the counts, the times and a short bar take."""
 
 
-def going_on_at_trial(finished: int, requested: int) -> str:
+def resuming_at_trial(finished: int, requested: int) -> str:
     """What a search that was started before says first."""
     if finished >= requested:
         return f"all {requested} trials were made before"
@@ -70,6 +70,24 @@ def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, 
     return Progress(
         *columns, console=progress_console, transient=True, disable=quiet, auto_refresh=auto_refresh
     ), quiet
+
+
+class DrawnBar:
+    """A bar (``self.bar``) that is drawn inside a ``with`` block."""
+
+    bar: Progress
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
 
 
 def which(seed: int, fold: int | None) -> str:

@@ -16,12 +16,13 @@ from merbench.api.events import (
     WeightsLoaded,
     ignore,
 )
+from merbench.api.plural import count_of
 from merbench.terminal.encode_progress import EncodeProgress
 from merbench.terminal.messages import say
-from merbench.terminal.progress_bar import epoch_text, new_bar, which
+from merbench.terminal.progress_bar import DrawnBar, epoch_text, new_bar, which
 
 
-class RunProgress:
+class RunProgress(DrawnBar):
     """Watches the runs of one plan, ``n_runs`` of them. The bar counts epochs, so that time left is
     known from the first epoch on; a run that stops early counts in full.
     """
@@ -39,17 +40,13 @@ class RunProgress:
         self.reuse_is_said = False
         self.shown_sentences = set[str]()
 
-    def __enter__(self) -> RunProgress:
-        self.bar.start()
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.bar.stop()
+        super().__exit__(kind, error, trace)
         if self.silent:
             return
         self._say_reused()
@@ -70,8 +67,8 @@ class RunProgress:
         if not self.n_reused or self.reuse_is_said:
             return
         self.reuse_is_said = True
-        runs = "run" if self.n_reused == 1 else "runs"
-        sentence = f"{self.label}: {self.n_reused} {runs} taken from the store (--force runs again)"
+        runs = count_of(self.n_reused, "run")
+        sentence = f"{self.label}: {runs} taken from the store (--force runs again)"
         if self.n_reused < self.n_runs:
             sentence += f"; resuming at run {self.n_reused + 1} of {self.n_runs}"
         say(sentence)

@@ -4,13 +4,12 @@ process.
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from merbench.results.store.claims import Claims
 from merbench.study.time_left import duration
 from merbench.terminal.messages import say
-from merbench.terminal.progress_bar import going_on_at_trial, new_bar, which
+from merbench.terminal.progress_bar import DrawnBar, new_bar, resuming_at_trial, which
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from merbench.study.searches import SearchStatus
 
 
-class _Bar:
+class _Bar(DrawnBar):
     """A bar that is drawn when it is called: without a thread of its own, which would be in the way
     of processes that are forked from this one.
     """
@@ -37,18 +36,6 @@ class _Bar:
         self.silent = silent
         self.bar, self.quiet = new_bar(silent, auto_refresh=False)
         self.task = self.bar.add_task(label, total=total, completed=completed, seconds_left=None)
-
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bar.stop()
 
 
 class StudyProgress(_Bar):
@@ -152,7 +139,7 @@ class TrialProgress(_Bar):
         )
         self.bar.refresh()
         if self.n_finished is None and finished and not self.silent:
-            say(f"{self.label}: {going_on_at_trial(finished, planned)}")
+            say(f"{self.label}: {resuming_at_trial(finished, planned)}")
         elif self.quiet and not self.silent and planned and finished != self.n_finished:
             time_left = f" · about {duration(seconds)} left" if seconds else ""
             say(f"{self.label} · {finished} of {planned} trials{time_left}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from merbench.api.events import (
     Event,
     Note,
@@ -15,31 +13,19 @@ from merbench.api.events import (
 )
 from merbench.terminal.encode_progress import EncodeProgress
 from merbench.terminal.messages import say
-from merbench.terminal.progress_bar import epoch_text, going_on_at_trial, new_bar
+from merbench.terminal.progress_bar import DrawnBar, epoch_text, new_bar, resuming_at_trial
 
 
-class TuneProgress:
+class TuneProgress(DrawnBar):
     """Watches a search of ``n_trials``. ``silent``: another process speaks for this one."""
 
-    def __init__(self, n_trials: int, label: str, silent: bool, also: Watch | None = None) -> None:
-        self.label, self.silent, self.also = label, silent, also or ignore
+    def __init__(self, n_trials: int, label: str, silent: bool, also: Watch = ignore) -> None:
+        self.label, self.silent, self.also = label, silent, also
         self.bar, self.quiet = new_bar(silent)
         self.task = self.bar.add_task(label, total=n_trials)
         self.n_finished: int | None = None
         """Trials; None before anything is known of the search."""
         self.encoding = EncodeProgress(self.bar, self.quiet)
-
-    def __enter__(self) -> TuneProgress:
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bar.stop()
 
     def __call__(self, event: Event) -> None:
         self.also(event)
@@ -64,7 +50,7 @@ class TuneProgress:
         if event.best is not None:
             best = f" · best {event.best:.4f} of trial {event.best_trial}"
         if self.n_finished is None and event.finished and not self.silent:
-            say(f"{self.label}: {going_on_at_trial(event.finished, event.wanted)}{best}")
+            say(f"{self.label}: {resuming_at_trial(event.finished, event.wanted)}{best}")
         elif self.quiet and not self.silent and event.finished > (self.n_finished or 0):
             say(f"{self.label} · {event.finished} of {event.wanted} trials{best}")
         self.n_finished = event.finished

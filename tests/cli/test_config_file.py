@@ -9,8 +9,8 @@ import click
 import pytest
 
 from merbench.cli.shared.config_file import ConfigCommand, _as_toml
-from merbench.cli.shared.run_options import run_options
 from merbench.cli.shared.request import gather
+from merbench.cli.shared.run_options import run_options
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
 

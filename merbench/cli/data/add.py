@@ -68,9 +68,9 @@ def command(
              merbench data add --name mine path/to/folder
     """
     from merbench.api.dataset_forms import Source
-    from merbench.cli.data.progress import Steps
     from merbench.data.intake.add import add, recognise
     from merbench.engine.plan.settings import parse_settings
+    from merbench.terminal.data_progress import DataProgress
 
     name, path = _what(session, words, name)
     values = parse_settings(settings, "--set")
@@ -79,10 +79,10 @@ def command(
     chosen = recognise(source, forms)
     _configured(chosen, type(configs[chosen]), values)
     home = session.homes(data)[0]
-    with Steps(f"adding {name}") as steps:
+    with DataProgress(f"adding {name}") as progress:
         options = configs[chosen].identity()
         choice = _choice(renamed, without)
-        origin = add(name, home, source, forms[chosen], chosen, options, steps, choice)
+        origin = add(name, home, source, forms[chosen], chosen, options, progress, choice)
     _report(name, home / name, origin, as_json)
 
 

@@ -76,8 +76,8 @@ def command(
     Example: merbench data fetch mosi --yes
              merbench data fetch mosei --only Labels --only TimestampedWords.csd
     """
-    from merbench.cli.data.progress import Steps
     from merbench.data.intake.fetch.fetch import fetch
+    from merbench.terminal.data_progress import DataProgress
 
     if not _is_address(mirror):
         raise RequestError(f"--mirror {mirror!r} is no address; give http://... or https://...")
@@ -85,9 +85,9 @@ def command(
     say(TERMS.format(dataset=f"CMU-{name.upper()}", server=mirror))
     _accept(yes)
     folder = (to or session.homes(data)[0] / "sdk" / name).expanduser()
-    with Steps(f"fetching {name}") as steps:
+    with DataProgress(f"fetching {name}") as progress:
         for path in files:
-            if not fetch(f"{mirror.rstrip('/')}/{path}", folder, steps):
+            if not fetch(f"{mirror.rstrip('/')}/{path}", folder, progress):
                 say(f"{Path(path).name} is complete already")
     say(
         f"in {folder}; merbench data add {name} {folder} makes a data set of them, "

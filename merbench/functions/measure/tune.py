@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from merbench.api.errors import RequestError
+from merbench.api.events import ignore
 from merbench.api.what_fits import what_fits
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
@@ -89,5 +90,7 @@ def tune(
     require_ranges(plan, options.request)
     check_buildable(plan, bench.machine)
     silent = not run_keywords.get("progress", True)
-    with TuneProgress(config.trials, model, silent, also=run_keywords.get("watch")) as watch:
+    with TuneProgress(
+        config.trials, model, silent, also=run_keywords.get("watch") or ignore
+    ) as watch:
         return search(options.request, plan, bench.store, bench.machine, config, watch)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from rich.progress import (
     BarColumn,
     Progress,
@@ -13,15 +11,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from merbench.cli.shared.output import say
 from merbench.terminal.console import console
+from merbench.terminal.messages import say
+from merbench.terminal.progress_bar import DrawnBar
 
 
-class Steps:
+class DataProgress(DrawnBar):
     """Called with what is being done, how far it is, and of how much."""
 
     def __init__(self, label: str) -> None:
-        self.label, self.now = label, ""
+        self.label, self.step = label, ""
         progress_console = console(stderr=True)
         self.quiet = not progress_console.is_terminal
         columns = (
@@ -34,21 +33,9 @@ class Steps:
         self.bar = Progress(*columns, console=progress_console, transient=True, disable=self.quiet)
         self.task = self.bar.add_task(label, total=None)
 
-    def __enter__(self) -> Steps:
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bar.stop()
-
     def __call__(self, step: str, done: int, total: int) -> None:
-        if step != self.now:
-            self.now = step
+        if step != self.step:
+            self.step = step
             self.bar.reset(self.task, description=f"{self.label} · {step}", total=total)
             if self.quiet:
                 say(f"{self.label} · {step}")
