@@ -47,15 +47,11 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
             yield Check(f"metric {declaration.name}", check, partial(makes_a_number, declaration))
             continue
         if isinstance(declaration, Recipe):
-            subject, bodies = (
-                f"model {declaration.name}",
-                recipe_checks(catalog, declaration, last),
-            )
+            subject = f"model {declaration.name}"
+            bodies = recipe_checks(catalog, declaration, last)
         else:
-            subject, bodies = (
-                f"{declaration.kind} {declaration.name}",
-                part_checks(catalog, declaration),
-            )
+            subject = f"{declaration.kind} {declaration.name}"
+            bodies = part_checks(catalog, declaration)
         for check, body in bodies.items():
             yield Check(subject, check, body, declaration.known_failures.get(check))
         for check in declaration.known_failures.keys() - bodies.keys():

@@ -342,14 +342,6 @@ def test_an_objective_is_called_without_a_recipe(factory, told):
 
 
 @pytest.mark.parametrize(
-    ("kind", "accepts", "told"),
-    [("head", (), "accepts nothing"), ("encoder", ("feature",), "accepts feature; choose of")],
-)
-def test_what_is_accepted_is_there(kind, accepts, told):
-    assert told in verdicts(Sound, kind=kind, accepts=accepts)["accepts what there is"].reason
-
-
-@pytest.mark.parametrize(
     "error",
     [
         OSError("no file"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from merbench.api import Ablation, Component, Config, Output, Recipe, Stage, Tune
+from merbench.api import Component, Config, Output, Recipe, Stage, Tune
 from merbench.host.catalog import Catalog
 from merbench.host.discovery import Plugin
 from merbench.testing.checks import checks_of
@@ -76,8 +76,6 @@ SOUND = {"summary": "", "encoders": {"features": "features"}, "fusion": "it", "h
     ("declared", "told"),
     [
         ({}, ""),
-        ({"stages": (Stage(), Stage())}, "two stages have one name: main, main"),
-        ({"ablations": (Ablation(name="a", summary=""), Ablation(name="a", summary=""))}, "two ablations have one name: a, a"),
         ({"stages": (Stage(trains=("fuson.",)),)}, "unknown beginning of parameter names 'fuson.'"),
         ({"stages": (Stage(objectives=("taks",)),)}, "learns by objective taks, and this run does not have it"),
         ({"search": {"fuson.width": None}}, "search names fuson.width, and no part has such a setting"),

@@ -19,12 +19,7 @@ from merbench.testing.parts import (
     objective,
     view,
 )
-from merbench.testing.parts.factory import (
-    ACCEPTS,
-    accepts_known_forms,
-    default_factory,
-    defaults_lie_in_ranges,
-)
+from merbench.testing.parts.factory import default_factory, defaults_lie_in_ranges
 from merbench.testing.parts.rowwise import ROWWISE
 from merbench.testing.parts.state import state_round_trips
 from merbench.testing.verdict import Bodies
@@ -37,8 +32,6 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
     bodies: dict[str, Callable[[], None]] = {
         "defaults lie in their Tune ranges": partial(defaults_lie_in_ranges, catalog, component)
     }
-    if component.kind in ACCEPTS:
-        bodies["accepts what there is"] = partial(accepts_known_forms, component)
     if component.kind == "encoder" and LANGUAGE_MODEL in component.provides:
         bodies["language model"] = partial(language_model.of_an_encoder, catalog, component)
     for name, body in _OF_KIND.get(component.kind, {}).items():

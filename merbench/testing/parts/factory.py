@@ -1,4 +1,4 @@
-"""A part's factory with its default settings, and what each kind declares."""
+"""A part's factory with its settings, and whether these lie in their search ranges."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from typing import Any
 from merbench.api import Component, Config
 from merbench.host.catalog import Catalog
 from merbench.testing.verdict import Skip
-
-ACCEPTS = {
-    "encoder": ("strings", "words", "features", "clip", "steps"),
-    "head": ("pooled", "labels", "sequence", "slots"),
-}
-
-
-def accepts_known_forms(component: Component) -> None:
-    known = ACCEPTS[component.kind]
-    wrong = sorted(set(component.accepts) - set(known))
-    assert component.accepts and not wrong, (
-        f"it accepts {' and '.join(wrong) or 'nothing'}; choose of {', '.join(known)}"
-    )
 
 
 def default_factory(catalog: Catalog, component: Component) -> tuple[Any, Config]:

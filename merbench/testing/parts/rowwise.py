@@ -31,12 +31,8 @@ def assert_close(a: Tensor, b: Tensor, subject: str) -> None:
 def garbage(steps: Steps, value: float) -> Steps:
     """Other content in the padded steps: ``value``, or 0 where they are whole numbers."""
     mask = steps.mask_BL.reshape(*steps.mask_BL.shape, *[1] * (steps.x_BLD.ndim - 2))
-    other_parts = (
-        torch.zeros_like(steps.x_BLD)
-        if not steps.x_BLD.is_floating_point()
-        else torch.full_like(steps.x_BLD, value)
-    )
-    return Steps(torch.where(mask, steps.x_BLD, other_parts), steps.mask_BL)
+    filling = torch.full_like(steps.x_BLD, value if steps.x_BLD.is_floating_point() else 0)
+    return Steps(torch.where(mask, steps.x_BLD, filling), steps.mask_BL)
 
 
 def longer(steps: Steps, by: int = 3) -> Steps:

@@ -11,6 +11,7 @@ from torch import Tensor
 from merbench.api import Config, Modality, Steps
 from merbench.engine.model import contract
 from merbench.testing import tiny
+from merbench.testing.parts.rowwise import garbage
 
 Encoded = Mapping[Modality, Steps]
 
@@ -32,11 +33,8 @@ def is_seeded(factory: Any, config: Config) -> None:
 def is_blind_to_padding(factory: Any, config: Config) -> None:
     """What masked steps hold changes no real step."""
     steps = tiny.parts()
-    other = {
-        m: Steps(torch.where(s.mask_BL[..., None], s.x_BLD, 7.0), s.mask_BL)
-        for m, s in steps.items()
-    }
-    views = [_view(factory, config, batch) for batch in (steps, other)]
+    refilled = {m: garbage(s, 7.0) for m, s in steps.items()}
+    views = [_view(factory, config, batch) for batch in (steps, refilled)]
     assert torch.allclose(_real(views[0]), _real(views[1]), atol=1e-5), (
         "padded content changed what a real step holds"
     )

@@ -11,6 +11,7 @@ from merbench.api import Recipe
 from merbench.api.material.types import SpaceKind
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
+from merbench.testing.parts.rowwise import ROWWISE
 from merbench.testing.recipes import state, structure, training
 from merbench.testing.recipes.trained import LastTrained, lively, spaces_of, trained
 from merbench.testing.verdict import Bodies
@@ -24,12 +25,7 @@ def checks(catalog: Catalog, recipe: Recipe, last: LastTrained) -> Bodies:
         if kind in spaces_of(catalog, recipe)
     }
     bodies["needs within provides"] = partial(structure.fits_together, catalog, recipe)
-    for check, change in (
-        ("padding invariance", "padding"),
-        ("batch permutation", "permutation"),
-        ("a row alone", "alone"),
-        ("missing modality is finite", "missing"),
-    ):
+    for check, change in ROWWISE.items():
         bodies[check] = partial(structure.rows_alone, recipe, change, last)
     bodies["same seed, same result"] = partial(training.same_seed, recipe, last)
     bodies["state round-trips"] = partial(state.state_round_trips, recipe, last)

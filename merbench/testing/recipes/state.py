@@ -20,9 +20,9 @@ from merbench.testing.recipes.trained import LastTrained, built, resolved, train
 def state_round_trips(recipe: Recipe, last: LastTrained) -> None:
     first, fold = last.of(recipe).problem, last.of(recipe).fold
     # Untrained, because what a closed form learns is the same for every seed.
-    other_model, _ = built(last.of(recipe).plan, seed=1)
-    other_model.model.load_state_dict(first.model.state_dict())
-    a, b = (predict(p.model, p.valid, fold.space) for p in (first, other_model))
+    twin, _ = built(last.of(recipe).plan, seed=1)
+    twin.model.load_state_dict(first.model.state_dict())
+    a, b = (predict(p.model, p.valid, fold.space) for p in (first, twin))
     assert np.allclose(a, b, atol=1e-6), (
         "weights that were saved and loaded predict something else; "
         "what is learned is kept in buffers"

@@ -37,11 +37,6 @@ def _trained_for(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> tuple[Pro
 
 def fits_together(catalog: Catalog, recipe: Recipe) -> None:
     """The recipe and each of its ablations resolve: every part finds what it needs."""
-    for names, demand in (
-        ([a.name for a in recipe.ablations], "ablations"),
-        ([s.name for s in recipe.stages], "stages"),
-    ):
-        assert len(set(names)) == len(names), f"two {demand} have one name: {', '.join(names)}"
     plan, *_ = [
         resolved(catalog, recipe, ablations=ablations)
         for ablations in ([], *([a.name] for a in recipe.ablations))
@@ -49,13 +44,14 @@ def fits_together(catalog: Catalog, recipe: Recipe) -> None:
     configs = {"train": plan.train, **{slot: part.config for slot, part in plan.parts.items()}}
     for name, tune in recipe.search.items():
         slot, _, field = name.rpartition(".")
-        faults = [
-            c
-            for at, c in configs.items()
-            if (at == slot or at.startswith(f"{slot}.")) and field in type(c).model_fields
+        having = [
+            config
+            for place, config in configs.items()
+            if (place == slot or place.startswith(f"{slot}."))
+            and field in type(config).model_fields
         ]
-        assert faults, f"search names {name}, and no part has such a setting"
-        assert all(tune is None or tune.holds(getattr(c, field)) for c in faults), (
+        assert having, f"search names {name}, and no part has such a setting"
+        assert all(tune is None or tune.holds(getattr(config, field)) for config in having), (
             f"the default of {name} lies outside its search range {tune}"
         )
     for case in recipe.cases:  # the tiny corpus offers none of their streams

@@ -20,6 +20,7 @@ from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.engine.training.passes import Learning, Passes
 from merbench.engine.training.train import fit
 from merbench.host.catalog import Catalog
+from merbench.testing.parts.gradient import assert_reached
 from merbench.testing.recipes.trained import LIVELY, LastTrained, built, lively, resolved, trained
 
 
@@ -51,14 +52,12 @@ def gradient(catalog: Catalog, recipe: Recipe) -> None:
                 at = Progress(0, 1, step, passes.batches, stage.name)
                 _, _, losses = passes.losses(rows, at)
                 torch.stack(list(losses.values())).sum().backward()
-    trained = [
-        *problem.model.named_parameters(),
-        *((f"{k}.{n}", p) for k, o in problem.objectives.items() for n, p in o.named_parameters()),
-    ]
-    dead = [
-        n for n, p in trained if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
-    ]
-    assert not dead, f"no gradient reaches {', '.join(dead[:4])}{' ...' if len(dead) > 4 else ''}"
+    of_objectives = (
+        (f"{objective}.{name}", p)
+        for objective, module in problem.objectives.items()
+        for name, p in module.named_parameters()
+    )
+    assert_reached([*problem.model.named_parameters(), *of_objectives])
 
 
 def hidden_targets(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
