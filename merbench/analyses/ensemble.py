@@ -24,15 +24,12 @@ def members(chosen: Sequence[Record], records: Sequence[Record]) -> dict[str, li
     records_by_name: dict[str, list[Record]] = {}
     name_by_spec: dict[str, str] = {}
     for choice in chosen:
-        name, spec = (
-            f"{choice.spec.model} {choice.spec.ablation}".strip() + f" ({choice.run_id})",
-            series(choice.spec, choice.contents),
-        )
+        name = f"{choice.spec.model} {choice.spec.ablation}".strip() + f" ({choice.run_id})"
+        spec = series(choice.spec, choice.contents)
         if spec in name_by_spec:
             raise RequestError(
-                f"{name_by_spec[spec]} and {name} are runs of one spec, "
-                "all seeds of which are taken; "
-                "name one of them"
+                f"{name_by_spec[spec]} and {name} are runs of one spec, all seeds of which are "
+                "taken; name one of them"
             )
         if not choice.space.same_task(chosen[0].space):
             raise RequestError(
@@ -62,9 +59,8 @@ def seed_by_seed(members: Mapping[str, Seeds]) -> dict[int, Scored]:
     if empty := next((name for name, seeds in members.items() if not seeds), None):
         raise RequestError(f"{empty} lacks folds, or has failed ones; run it again first")
     many = [set(seeds) for seeds in members.values() if len(seeds) > 1]
-    common = (
-        sorted(set.intersection(*many)) if many else [min(min(seeds) for seeds in members.values())]
-    )
+    alone = [min(min(seeds) for seeds in members.values())]
+    common = sorted(set.intersection(*many)) if many else alone
     if not common:
         raise RequestError(
             f"{' and '.join(members)} have no seed in common; run them on the same seeds"

@@ -18,7 +18,7 @@ from merbench.engine.plan.plan import Plan
 from merbench.report.scores.paired_differences import Line
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
-from merbench.runs.run import Machine
+from merbench.runs.machine import Machine
 
 OWN = "own labels"
 
@@ -51,22 +51,15 @@ class Generalised:
 def why_not(plan: Plan) -> str:
     """Why a model cannot be read out with other labels, by its parts; empty where it can."""
     if "model" in plan.parts:
-        return (
-            "cannot be read out with other labels: "
-            f"{plan.parts['model'].component.name} is a whole model, without a label encoder"
-        )
-    if "label_encoder" not in plan.parts:
-        return (
-            "cannot be read out with other labels: "
-            "it has no label encoder, and its outputs belong to its own labels"
-        )
-    head = plan.parts["head"].component
-    if "queries" not in head.needs:
-        return (
-            "cannot be read out with other labels: "
-            f"its head {head.name} does not look at the label words"
-        )
-    return ""
+        model = plan.parts["model"].component.name
+        reason = f"{model} is a whole model, without a label encoder"
+    elif "label_encoder" not in plan.parts:
+        reason = "it has no label encoder, and its outputs belong to its own labels"
+    elif "queries" not in (head := plan.parts["head"].component).needs:
+        reason = f"its head {head.name} does not look at the label words"
+    else:
+        return ""
+    return f"cannot be read out with other labels: {reason}"
 
 
 def generalise(
@@ -104,11 +97,10 @@ def generalise(
                     reasons[labels.name] = str(error)
                     continue
                 readings[labels.name, part].add(run.record, corpus, plan.task, rows, prediction)
-        stored = store.predictions(run.record.run_id).prediction
-        drift = max(
-            drift,
-            float(np.abs(readings[OWN, "test"].made[run.record.run_id].prediction - stored).max()),
-        )
+        run_id = run.record.run_id
+        stored = store.predictions(run_id).prediction
+        again = readings[OWN, "test"].predictions(run_id).prediction
+        drift = max(drift, float(np.abs(again - stored).max()))
 
     def line(labels: LabelSet, part: str) -> Line:
         title = f"{name} {labels.name}"

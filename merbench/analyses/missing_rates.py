@@ -10,13 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from merbench.analyses.robust import Case, Point, robust, title
+from merbench.analyses.robust import Case, Point, points, robust, title
 from merbench.api import Corpus
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.corrupt import Damage
 from merbench.engine.rows.missing import ANY
-from merbench.report.scores.paired_differences import Line
-from merbench.report.scores.rows.pooled_seeds import summary
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
 from merbench.runs.machine import Machine
@@ -78,11 +76,11 @@ def over_rates(
         for missing, group in cases.items():
             scored = {0.0: base} if 0 in rates else {}
             scored |= {rate: by_title[title(c)] for rate, c in zip(harmed, group, strict=True)}
-            points = _points(scored, metric)
-            if len(points) == len(scored) > 1:
-                areas[missing] = area(points)
-                of_metric.append(RateCurve(name, missing, metric, points, areas[missing]))
-        curves += [_with_spread(curve, areas) for curve in of_metric]
+            curve = tuple(points(scored, metric))
+            if len(curve) == len(scored) > 1:
+                areas[missing] = area(curve)
+                of_metric.append(RateCurve(name, missing, metric, curve, areas[missing]))
+        curves += [_with_spread(of_missing, areas) for of_missing in of_metric]
     return curves
 
 
@@ -101,13 +99,6 @@ def panels(
         if curve.metric == metric:
             by_panel.setdefault(f"{curve.missing}={kind}", {})[curve.model] = curve.points
     return by_panel
-
-
-def _points(scored: Mapping[float, Line], metric: str) -> tuple[Point, ...]:
-    summaries = {rate: summary(line.scored).get(metric) for rate, line in scored.items()}
-    return tuple(
-        Point(rate, s.mean, s.sd if s.n > 1 else None, s.n) for rate, s in summaries.items() if s
-    )
 
 
 def _with_spread(curve: RateCurve, areas: Mapping[str, float]) -> RateCurve:

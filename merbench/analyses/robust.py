@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from merbench.report.scores.paired_differences import Line
 from merbench.report.scores.rows.pooled_seeds import by_seed, summary
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
-from merbench.runs.run import Machine
+from merbench.runs.machine import Machine
 
 Case = tuple[Damage, ...]
 """Damages that are done together."""
@@ -166,6 +166,16 @@ class Point(NamedTuple):
     n: int
 
 
+def points(lines: Mapping[float, Line], metric: str) -> list[Point]:
+    """``lines``: by strength; those without the metric have no point."""
+    summaries = {strength: summary(line.scored).get(metric) for strength, line in lines.items()}
+    return [
+        Point(strength, s.mean, s.sd if s.n > 1 else None, s.n)
+        for strength, s in summaries.items()
+        if s
+    ]
+
+
 def curves(cases: Sequence[Case], lines: Sequence[Line], metric: str) -> dict[str, list[Point]]:
     """``audio=noise`` -> its points by strength, the undamaged rows at 0, for each damage done
     alone at two strengths or more.
@@ -177,16 +187,8 @@ def curves(cases: Sequence[Case], lines: Sequence[Line], metric: str) -> dict[st
     for case, line in zip(cases, damaged, strict=True):
         if len(case) == 1 and line.scored:
             by_damage.setdefault(_curve_name(case[0]), {})[case[0].strength] = line
-    points = {}
-    for damage, by_strength in by_damage.items():
-        if len(by_strength) > 1:
-            lines_by_strength = sorted(({0.0: base} | by_strength).items())
-            scores = [
-                (strength, summary(line.scored).get(metric)) for strength, line in lines_by_strength
-            ]
-            points[damage] = [
-                Point(strength, s.mean, s.sd if s.n > 1 else None, s.n)
-                for strength, s in scores
-                if s
-            ]
-    return points
+    return {
+        damage: points(dict(sorted(({0.0: base} | by_strength).items())), metric)
+        for damage, by_strength in by_damage.items()
+        if len(by_strength) > 1
+    }

@@ -20,7 +20,8 @@ from merbench.results.metrics import TaskMetrics
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
-from merbench.runs.run import Machine, run
+from merbench.runs.machine import Machine
+from merbench.runs.run import run
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Readings:
 
     metrics: TaskMetrics
     records: list[Record] = field(default_factory=list)
-    made: dict[str, Predictions] = field(default_factory=dict)
+    by_run: dict[str, Predictions] = field(default_factory=dict)
 
     def add(
         self, record: Record, corpus: Corpus, task: Task, rows: np.ndarray, predictions: np.ndarray
@@ -102,10 +103,10 @@ class Readings:
         """
         self.records.append(record)
         protocol = record.spec.protocol
-        self.made[record.run_id] = Predictions.of(corpus, protocol, task, rows, predictions)
+        self.by_run[record.run_id] = Predictions.of(corpus, protocol, task, rows, predictions)
 
     def predictions(self, run_id: str) -> Predictions:
-        return self.made[run_id]
+        return self.by_run[run_id]
 
     def scored(self) -> dict[int, Scored]:
         return by_seed(self.records, self, self.metrics)

@@ -22,7 +22,7 @@ from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seed
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
 from merbench.runs.init_from import start_from
-from merbench.runs.run import Machine
+from merbench.runs.machine import Machine
 
 Run = Callable[[Plan, Corpus], list[Record]]
 """Makes the runs of a plan, or takes them from the store."""
@@ -68,14 +68,14 @@ def pair(
             "choose another --protocol"
         )
     by_video, by_text = shared_in_training(source, learn.spec.protocol, target, use.spec.protocol)
-    train_videos = np.unique(
+    learned_rows = np.unique(
         np.concatenate([rows for s in learn.protocol.splits for rows in (s.train, s.valid)])
     )
     counts = f"{len(by_video)} by video, {len(by_text)} by a text of {LEAST_WORDS} words or more"
     if len(by_video) + len(by_text):
         notes.append(
             f"{source.name} and {target.name} share utterances: {counts}; "
-            f"these {len(by_video) + len(by_text)} of the {len(train_videos)} train and "
+            f"these {len(by_video) + len(by_text)} of the {len(learned_rows)} train and "
             f"valid rows of {source.name} stand among the valid and test rows of {target.name} and "
             "are left out"
         )

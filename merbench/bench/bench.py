@@ -81,7 +81,7 @@ class Bench:
     def plan(self, request: Request) -> Plan:
         """RequestError where it does not fit the data set."""
         plan = self.workspace.plan(self.corpus.name, request)
-        require_labels(plan, request)
+        require_use_of_thresholds(plan, request)
         for note in plan.notes:
             self.say(f"note: {note}")
         if self.options.vectors and self.corpus.lexicon:
@@ -111,7 +111,7 @@ class Bench:
                 f"note: {plan.spec.model} is fitted in closed form, the same for every seed: "
                 f"seed {seeds[0]} alone is run"
             )
-        seeds = _different(plan, seeds)
+        seeds = seeds_to_run(plan, seeds)
         n_runs = len(seeds) * len(plan.protocol.splits)
         may_reuse = force is None and not self.options.force
         if self.loggers and may_reuse and self.to_make(plan, seeds) < n_runs:
@@ -146,7 +146,7 @@ class Bench:
         if not self.options.force:
             yield
             return
-        of_plans = [(plan, _different(plan, self.options.seeds)) for plan in plans]
+        of_plans = [(plan, seeds_to_run(plan, self.options.seeds)) for plan in plans]
         try:
             with made_again(of_plans, self.store, self.machine, self._watch) as self._replaced:
                 yield
@@ -173,7 +173,7 @@ class Bench:
 
         names = [
             run_id(plan.spec, plan.contents, seed, split.fold)
-            for seed in _different(plan, seeds)
+            for seed in seeds_to_run(plan, seeds)
             for split in plan.protocol.splits
         ]
         records = [self.store.get(name) for name in names]
@@ -220,8 +220,8 @@ class Bench:
         for name in floors_along(self.catalog):
             if name == plan.spec.model:
                 continue
-            request = replace(
-                Request(name),
+            request = Request(
+                name,
                 task=own_request.task,
                 protocol=own_request.protocol,
                 streams=own_request.streams,
@@ -269,7 +269,7 @@ class Bench:
         return start_from(self.store, record, seeds, seen_by(self.store, record, find))
 
 
-def require_labels(plan: Plan, request: Request) -> None:
+def require_use_of_thresholds(plan: Plan, request: Request) -> None:
     """RequestError for thresholds of a task that decides no labels."""
     from merbench.engine.plan.plan import Request
     from merbench.results.metrics.thresholds import canonical
@@ -281,8 +281,8 @@ def require_labels(plan: Plan, request: Request) -> None:
         )
 
 
-def _different(plan: Plan, seeds: Sequence[int]) -> Sequence[int]:
-    """The first alone where all give the same run."""
+def seeds_to_run(plan: Plan, seeds: Sequence[int]) -> Sequence[int]:
+    """The first alone where every seed gives the same run."""
     return seeds[:1] if plan.one_seed else seeds
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from merbench.api.errors import RequestError
-from merbench.bench.bench import label, require_labels
+from merbench.bench.bench import label, require_use_of_thresholds
 from merbench.bench.options import RunKeywords
 from merbench.bench.python_function import python_function
 from merbench.bench.python_session import open_bench
@@ -108,7 +108,7 @@ def transferred(bench: Bench, pairs: Sequence[tuple[str, str]], ways: Ways) -> T
     lexicon = open_lexicon(bench.options.vectors, bench.homes)
     request = bench.options.request
     planned = [pair(request, corpora[a], corpora[b], bench.catalog, lexicon) for a, b in pairs]
-    require_labels(planned[0].use, request)
+    require_use_of_thresholds(planned[0].use, request)
     notes = [note for of_pair in planned for note in of_pair.notes]
     for note in notes:
         bench.say(f"note: {note}")

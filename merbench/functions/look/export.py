@@ -63,17 +63,17 @@ def exported(
     from merbench.report.exports.bibtex import bibtex
     from merbench.report.exports.every_eval_ever import every_eval_ever
     from merbench.report.exports.hub import hub
-    from merbench.report.folder.names import folder_names
+    from merbench.report.folder.names import folder_of_tracks
     from merbench.report.folder.written_files import replace_written
 
     if hub_dataset:
         _check_hub_dataset(hub_dataset, form, sorted({board.track.dataset for board, _ in boards}))
     if source and form != "every-eval-ever":
         raise RequestError(f"single rows are no part of the export {form}; leave them out")
-    named_tracks = list(zip(folder_names(tracks), tracks, strict=True))
+    folder_of = folder_of_tracks(tracks)
     contents: dict[str, bytes] = {}
     for board, scores in boards:
-        folder = next(name for name, track in named_tracks if track == board.track)
+        folder = folder_of(board.track)
         if form == "hf":
             contents |= hub(board, scores, folder, hub_dataset)
         elif form == "every-eval-ever":

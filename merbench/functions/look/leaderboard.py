@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.floors import floors
+from merbench.bench.boards import open_boards
 from merbench.bench.python_function import python_function
 from merbench.bench.python_session import catalog
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from merbench.report.scores.board.board_scores import BoardScores
     from merbench.report.scores.paired_differences import Difference
     from merbench.report.scores.rows.entries import Board
-    from merbench.report.scores.runs_of_a_store import StoreSource
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def leaderboard(
     from merbench.report.scores.board.board_scores import score
     from merbench.report.scores.missing_runs import no_run
 
-    source, boards = _open(store, dataset, track)
+    source, boards = open_boards(catalog(), store, dataset, track)
     cache = score_cache(Path(store))
     scored = [(board, score(board, source, cache)) for board in boards]
     with_rows = [(board, scores) for board, scores in scored if scores.rows]
@@ -113,7 +112,7 @@ def compare(
     from merbench.report.scores.paired_differences import correct, differences
     from merbench.results.store.run_names import as_run_ids
 
-    source, boards = _open(store, dataset, track)
+    source, boards = open_boards(catalog(), store, dataset, track)
     names = as_run_ids(source.store, a), as_run_ids(source.store, b)
     board, first_side, second_side = sides_of_one_track(
         boards, source, names, "dataset= and track="
@@ -123,25 +122,3 @@ def compare(
         raise RequestError(nothing_in_common({a: first_side, b: second_side}, board.folds))
     tests = correct({a: differences(second_rows, first_rows, board.metrics.headline)})
     return Compared(board.title, a, b, dict(tests[a]))
-
-
-def _open(
-    store: str | Path, dataset: str | None, track: str | None
-) -> tuple[StoreSource, list[Board]]:
-    from merbench.report.scores.missing_runs import no_run
-    from merbench.report.scores.rows.entries import collect
-    from merbench.report.scores.runs_of_a_store import StoreSource
-    from merbench.results.store.store import Store
-
-    source = StoreSource(Store(Path(store)))
-    boards = collect(
-        source.records(),
-        floors(catalog()),
-        dataset,
-        track,
-        catalog().metrics,
-        source.corrections(),
-    )
-    if not boards:
-        raise RequestError(no_run(source.records(), store, dataset, track))
-    return source, boards

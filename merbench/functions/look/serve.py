@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.floors import floors
+from merbench.bench.boards import boards_of
 from merbench.bench.python_function import endless_function
 from merbench.bench.python_session import catalog
 from merbench.terminal.messages import say
@@ -64,11 +64,11 @@ def opened(
             f"there is no store {store}; name the folder that is --store of the runs"
         )
     return LiveServer(
-        LivePages(store, boards_of(catalog, store, dataset, track)), host, port, allow_host
+        LivePages(store, _scored_boards(catalog, store, dataset, track)), host, port, allow_host
     )
 
 
-def boards_of(
+def _scored_boards(
     catalog: Catalog, store: Path, dataset: str | None, track: str | None
 ) -> Callable[[], Sequence[tuple[Board, BoardScores]]]:
     """A function that gives the scored boards of the store as it is when it is called. What was
@@ -76,7 +76,6 @@ def boards_of(
     """
     from merbench.bench.score_cache import cache_in
     from merbench.report.scores.board.board_scores import score
-    from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.store import Store
 
@@ -85,9 +84,7 @@ def boards_of(
     def scored() -> Sequence[tuple[Board, BoardScores]]:
         cache = cache_in(Path(folder.name))
         source = StoreSource(Store(store))
-        boards = collect(
-            source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
-        )
+        boards = boards_of(catalog, source, dataset, track)
         all_scored = [(board, score(board, source, cache)) for board in boards]
         scored_boards = [(board, scores) for board, scores in all_scored if scores.rows]
         if not scored_boards:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.floors import floors
+from merbench.bench.boards import open_boards
 from merbench.bench.python_function import python_function
 from merbench.bench.python_session import catalog
 
@@ -63,9 +63,6 @@ def superseded(
     track: str | None = None,
 ) -> Superseded:
     """What the function and the command share."""
-    from merbench.report.scores.missing_runs import no_run
-    from merbench.report.scores.rows.entries import collect
-    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.history import write_correction
     from merbench.results.store.run_names import as_run_ids
     from merbench.results.store.store import Store
@@ -73,12 +70,7 @@ def superseded(
     store = Store(root)
     store.require_writable()
     old, new = as_run_ids(store, old), as_run_ids(store, new) if new else None
-    source = StoreSource(store)
-    boards = collect(
-        source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
-    )
-    if not boards:
-        raise RequestError(no_run(source.records(), root, dataset, track))
+    source, boards = open_boards(catalog, root, dataset, track)
     board = _board_with([name for name in (old, new) if name], boards)
     newer_row = old_row = _row(new or old, board)
     if new is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -44,6 +44,15 @@ def folder_names(
         or next(name for name in possible[key] if claims[name] == 1 and name not in existing)
         for key in keys
     ]
+
+
+def folder_of_tracks(
+    tracks: Sequence[Track], existing: Mapping[str, Track] = MappingProxyType({})
+) -> Callable[[Track], str]:
+    """``folder_names`` of ``tracks``, each by its track."""
+    keys = [track.model_dump_json() for track in tracks]
+    name_by_key = dict(zip(keys, folder_names(tracks, existing), strict=True))
+    return lambda track: name_by_key[track.model_dump_json()]
 
 
 def _possible_names(track: Track) -> list[str]:

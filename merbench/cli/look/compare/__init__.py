@@ -74,14 +74,10 @@ def command(
              merbench compare --all --dataset mosi
     """
     from merbench.api.errors import RequestError
-    from merbench.bench.floors import floors
+    from merbench.bench.boards import open_boards
     from merbench.cli.look.compare.every_pair import every_pair
     from merbench.cli.look.compare.two_models import two_models
-    from merbench.report.scores.missing_runs import no_run
-    from merbench.report.scores.rows.entries import collect
-    from merbench.report.scores.runs_of_a_store import StoreSource
     from merbench.results.store.run_names import as_run_ids
-    from merbench.results.store.store import Store
 
     if every == bool(a) or bool(a) != bool(b):
         raise RequestError("give two models, such as merbench compare merclip mult, or --all alone")
@@ -90,13 +86,7 @@ def command(
         unused := [typed_options[k] for k in ("rows", "plot", "data") if k in typed_options]
     ):
         raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
-    source = StoreSource(Store(store), histories=False)
-    catalog = session.catalog
-    boards = collect(
-        source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
-    )
-    if not boards:
-        raise RequestError(no_run(source.records(), store, dataset, track))
+    source, boards = open_boards(session.catalog, store, dataset, track, histories=False)
     if every:
         every_pair(boards, source, metric, as_json)
     else:

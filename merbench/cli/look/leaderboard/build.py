@@ -104,14 +104,14 @@ def command(
 def _folders(out: Path, tracks: Sequence[Track]) -> Callable[[Board], Path]:
     """The folder of a board in ``out``. RequestError where another track lies there."""
     from merbench.api.errors import RequestError
-    from merbench.report.folder.names import existing_tracks, folder_names
+    from merbench.report.folder.names import existing_tracks, folder_of_tracks
     from merbench.report.folder.written_files import is_unfinished
 
     existing = existing_tracks(out)
-    named_tracks = list(zip(folder_names(tracks, existing), tracks, strict=True))
+    name_of = folder_of_tracks(tracks, existing)
 
     def folder_of(board: Board) -> Path:
-        folder = out / next(name for name, track in named_tracks if track == board.track)
+        folder = out / name_of(board.track)
         is_taken = folder.exists() and existing.get(folder.name) != board.track
         if is_taken and (folder.name in existing or not is_unfinished(folder)):
             raise RequestError(

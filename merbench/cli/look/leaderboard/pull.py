@@ -80,21 +80,13 @@ def _missing(
     session: Session, studies: Sequence[Path], data: Path | None, target: Store
 ) -> dict[Path, list[str]]:
     """Study -> what it names and the store lacks."""
-    from merbench.bench.floors import floors
+    from merbench.bench.boards import boards_of
     from merbench.cli.look.leaderboard.studies import left_out
-    from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.runs_of_a_store import StoreSource
 
     if not studies:
         return {}
-    catalog = session.catalog
-    source = StoreSource(target)
-    boards = collect(
-        source.records(),
-        floors(catalog),
-        registry=catalog.metrics,
-        corrections=source.corrections(),
-    )
+    boards = boards_of(session.catalog, StoreSource(target))
     named_boards = [(board.track.title, board) for board in boards]
     missing: dict[Path, list[str]] = {}
     for failure in left_out(session, studies, data, named_boards):

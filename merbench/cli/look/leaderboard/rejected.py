@@ -104,7 +104,6 @@ def _failures(session: Session, folder: Folder, board: Board) -> list[Failure]:
         truth = truth_of(session.catalog, corpus, board.track, with_optimum=False)
     except MerbenchError as error:
         say(f"{board.title}: checked without its data ({error})")
-        folds: set[int | None] = set(range(board.folds)) if board.folds > 1 else {None}
-        seeds = check_seeds(folder, board, closed_forms(session.catalog), folds)
+        seeds = check_seeds(folder, board, closed_forms(session.catalog), board.fold_numbers)
         return [*check_runs(folder, None), *seeds]
     return check_rows(folder, board, truth)[0]

@@ -62,7 +62,7 @@ def command(
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import from_store
     from merbench.cli.look.leaderboard.render import render
-    from merbench.report.folder.names import existing_tracks, folder_names
+    from merbench.report.folder.names import existing_tracks, folder_of_tracks
     from merbench.results.files import remove, write_atomic
     from merbench.results.store.run_names import as_run_ids
     from merbench.results.store.store import Store
@@ -72,13 +72,13 @@ def command(
     read = from_store(session, store)
     run_ids = [as_run_ids(Store(store), run) for run in runs]
     chosen = _chosen_rows(run_ids, [board for board, _ in read.scored])
-    tracks, existing = read.tracks, existing_tracks(boards or BOARDS)
+    existing = existing_tracks(boards or BOARDS)
     if boards and not existing:
         raise RequestError(
             f"--boards {boards} holds no boards; name the folder that the runs are for, or leave "
             "it out"
         )
-    named_tracks = list(zip(folder_names(tracks, existing), tracks, strict=True))
+    folder_of = folder_of_tracks(read.tracks, existing)
     remove(out)
     folders = []
     try:
@@ -87,7 +87,7 @@ def command(
             if not packed:
                 continue
             _require_whole_seeds(packed, board)
-            name = next(name for name, track in named_tracks if track == board.track)
+            name = folder_of(board.track)
             state = "there already" if name in existing else "new"
             folders.append(f"- `{name}` ({state}): {board.title}")
             _pack(session, out / name, board, packed, scores, read.source)
@@ -179,9 +179,8 @@ def _require_whole_seeds(packed: Sequence[Entry], board: Board) -> None:
     from merbench.api.errors import RequestError
     from merbench.report.verify.seeds import unfinished_seeds
 
-    folds: set[int | None] = set(range(board.folds)) if board.folds > 1 else {None}
     for entry in packed:
-        for sentence in unfinished_seeds(entry, folds):
+        for sentence in unfinished_seeds(entry, board.fold_numbers):
             raise RequestError(
                 f"{entry.name}: {sentence}; the same merbench run command makes what is missing"
             )

@@ -116,6 +116,11 @@ class Board:
         return fold_count(r for e in self.entries for r in e.records)
 
     @property
+    def fold_numbers(self) -> set[int | None]:
+        """``{None}`` where the protocol has no folds."""
+        return set(range(self.folds)) if self.folds > 1 else {None}
+
+    @property
     def caveats(self) -> list[str]:
         of_models = {
             f"{e.first.spec.model}: {e.first.caveat}" for e in self.entries if e.first.caveat

@@ -1,0 +1,43 @@
+"""The boards of a store's runs, with the floors and the metrics of the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from merbench.api.errors import RequestError
+from merbench.bench.floors import floors
+
+if TYPE_CHECKING:
+    from merbench.host.catalog import Catalog
+    from merbench.report.scores.rows.entries import Board
+    from merbench.report.scores.runs_of_a_store import StoreSource
+
+
+def boards_of(
+    catalog: Catalog, source: StoreSource, dataset: str | None = None, track: str | None = None
+) -> list[Board]:
+    """By title. ``dataset`` and ``track``: only these; ``track`` is a part of a title."""
+    from merbench.report.scores.rows.entries import collect
+
+    records, corrections = source.records(), source.corrections()
+    return collect(records, floors(catalog), dataset, track, catalog.metrics, corrections)
+
+
+def open_boards(
+    catalog: Catalog,
+    store: str | Path,
+    dataset: str | None = None,
+    track: str | None = None,
+    histories: bool = True,
+) -> tuple[StoreSource, list[Board]]:
+    """``histories`` as of ``StoreSource``. RequestError where no run is of that kind."""
+    from merbench.report.scores.missing_runs import no_run
+    from merbench.report.scores.runs_of_a_store import StoreSource
+    from merbench.results.store.store import Store
+
+    source = StoreSource(Store(Path(store)), histories)
+    boards = boards_of(catalog, source, dataset, track)
+    if not boards:
+        raise RequestError(no_run(source.records(), store, dataset, track))
+    return source, boards
