@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import FullHelpGroup
 from merbench.cli.shared.options import JSON
 from merbench.cli.shared.output import plain_table, say, show, show_json
+
+if TYPE_CHECKING:
+    from merbench.data.encoder_cache.entry import Entry
 
 
 @click.group("cache", cls=FullHelpGroup)
@@ -99,14 +103,10 @@ def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> No
             )
     freed, busy = 0, 0
     for name, entry, size in entries:
-        chosen = not keys or name.startswith(keys)
-        if (dataset or encoder) and entry is None:
-            chosen = False
-        if entry and (
-            (dataset and entry.dataset != dataset) or (encoder and entry.encoder != encoder)
-        ):
-            chosen = False
-        if chosen:
+        is_chosen = not keys or name.startswith(keys)
+        if dataset or encoder:  # an entry that is not finished does not say of which it is
+            is_chosen &= entry is not None and _is_of(entry, dataset, encoder)
+        if is_chosen:
             removed = cache.remove(name)
             freed, busy = freed + size * removed, busy + (not removed)
     if not (keys or dataset or encoder):
@@ -117,6 +117,10 @@ def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> No
         f"{freed / 1e6:,.1f} MB freed in {cache.root}"
         + (f"; {busy} left alone, being filled" if busy else "")
     )
+
+
+def _is_of(entry: Entry, dataset: str | None, encoder: str | None) -> bool:
+    return (not dataset or entry.dataset == dataset) and (not encoder or entry.encoder == encoder)
 
 
 def _pictures(cache: Path) -> dict[Path, int]:

@@ -15,7 +15,7 @@ from merbench.cli.shared.named_path import NamedPath
 from merbench.results.files import require_output, write_output
 
 OWN = ("config", "save_config", "help")
-_SAYS = {
+_DECIDES = {
     "settings": "{}",
     "parts": "{}",
     "encoders": "encoder.{}",
@@ -23,12 +23,12 @@ _SAYS = {
     "seeds": "seeds",
     "seed_list": "seeds",
 }
-"""Option -> what it says, by its key: one thing may be said by several options."""
+"""Option -> what it decides, with ``{}`` for a key: several options may decide one thing."""
 
 
 class ConfigCommand(GuidingCommand):
     """A command that takes its options from a file too. What stands on the command line, or in the
-    environment, goes before the file, whichever option says it (``--epochs 3`` before
+    environment, goes before the file, whichever option decides it (``--epochs 3`` before
     ``train.epochs`` of ``set``): each key of KEY=VALUE by itself, any other list as a whole.
 
     Keys are the options' names; a repeatable option takes a list, and one of the form KEY=VALUE a
@@ -59,7 +59,7 @@ class ConfigCommand(GuidingCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
-        _lay_over_the_file(ctx)
+        _take_from_the_file(ctx)
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -78,20 +78,20 @@ class ConfigCommand(GuidingCommand):
         return result
 
 
-def _lay_over_the_file(ctx: click.Context) -> None:
-    """Of what the file says, that which the command line does not say stays."""
+def _take_from_the_file(ctx: click.Context) -> None:
+    """What the file decides and the command line does not."""
     options = [option for option in _options(ctx).values() if option.name]
     typed = [o for o in options if ctx.get_parameter_source(o.name or "") == _TYPED]
-    said = {name for option in typed for name in _said(option, ctx.params[option.name or ""])}
+    decided = {name for option in typed for name in _decided(option, ctx.params[option.name or ""])}
     for option in options:
         name = option.name or ""
         of_file = (ctx.default_map or {}).get(name)
         if of_file is None or (option in typed and not takes_pairs(option)):
             continue
         if takes_pairs(option):
-            kept = tuple(pair for pair in of_file if said.isdisjoint(_said(option, [pair])))
+            kept = tuple(pair for pair in of_file if decided.isdisjoint(_decided(option, [pair])))
             ctx.params[name] = (*kept, *(ctx.params[name] if option in typed else ()))
-        elif not said.isdisjoint(_said(option, of_file)):
+        elif not decided.isdisjoint(_decided(option, of_file)):
             ctx.params[name] = () if option.multiple else None
             ctx.set_parameter_source(name, click.core.ParameterSource.DEFAULT)
 
@@ -99,9 +99,9 @@ def _lay_over_the_file(ctx: click.Context) -> None:
 _TYPED = click.core.ParameterSource.COMMANDLINE
 
 
-def _said(option: click.Option, value: Any) -> set[str]:
-    """Names of what an option says: ``encoder.text`` of ``--encoder text=NAME``."""
-    form = _SAYS.get(option.name or "", f"{option.name}={{}}")
+def _decided(option: click.Option, value: Any) -> set[str]:
+    """Names of what an option decides: ``encoder.text`` of ``--encoder text=NAME``."""
+    form = _DECIDES.get(option.name or "", f"{option.name}={{}}")
     if not takes_pairs(option):
         return {form}
     keys = (pair.partition("=")[0].replace("label-encoder", "label_encoder") for pair in value)
