@@ -47,17 +47,16 @@ def history(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byt
     """Every trial in the order in which it was drawn, and the best so far."""
 
     def draw(axes: Any) -> None:
-        bottom = [t.value for t in trials if t.value is not None]
-        floor = (min(bottom) if higher_is_better else max(bottom)) if bottom else 0.0
+        worst = _worst(trials, higher_is_better)
         for state, colour in COLOURS.items():
-            some = [
-                (i, floor if t.value is None else t.value)
+            points = [
+                (i, worst if t.value is None else t.value)
                 for i, t in enumerate(trials)
                 if t.state == state
             ]
-            if some:
+            if points:
                 axes.scatter(
-                    *zip(*some, strict=True),
+                    *zip(*points, strict=True),
                     s=22,
                     color=colour,
                     label=state,
@@ -91,8 +90,7 @@ def budget(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byte
     """
 
     def draw(axes: Any) -> None:
-        known = [t.value for t in trials if t.value is not None]
-        worst = min(known) if higher_is_better else max(known)
+        worst = _worst(trials, higher_is_better)
         expected = best_of_n(
             [worst if t.value is None else t.value for t in trials], higher_is_better
         )
@@ -138,6 +136,12 @@ def curves(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byte
         axes.set_ylabel(f"valid {metric}")
 
     return _picture(draw)
+
+
+def _worst(trials: Sequence[Tried], higher_is_better: bool) -> float:
+    """The worst value of all, 0 where no trial has one."""
+    values = [t.value for t in trials if t.value is not None]
+    return (min if higher_is_better else max)(values, default=0.0)
 
 
 def _picture(draw: Callable[[Any], None], height: float = 4.0) -> bytes:

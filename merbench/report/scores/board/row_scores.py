@@ -19,7 +19,7 @@ from merbench.report.scores.board.row_pairs import SHARE, RowValues, values_of
 from merbench.report.scores.rows.entries import Entry
 from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts
 from merbench.report.scores.statistics.intervals import resampler_of
-from merbench.report.scores.statistics.means import Summary, summarise
+from merbench.report.scores.statistics.means import Summary, over_seeds
 from merbench.report.scores.statistics.stacks import Models
 
 
@@ -37,11 +37,7 @@ class RowScores(Config):
 
     @cached_property
     def summary(self) -> dict[str, Summary]:
-        summaries = {
-            m: summarise([s.get(m) for s in self.seeds.values()])
-            for m in dict.fromkeys(m for s in self.seeds.values() for m in s)
-        }
-        return {m: s for m, s in summaries.items() if s.n}
+        return over_seeds(self.seeds.values())
 
 
 NO_SEED = RowScores(seeds={})

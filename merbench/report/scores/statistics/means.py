@@ -5,7 +5,7 @@ needs scipy, which takes a while to import.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -30,6 +30,16 @@ def summarise(values: Sequence[float | None]) -> Summary:
         float(x.std(ddof=1)) if len(x) > 1 else math.nan,
         len(x),
     )
+
+
+def over_seeds(seeds: Iterable[Mapping[str, float | None]]) -> dict[str, Summary]:
+    """Metric -> its summary, of the metrics that are defined on a seed. ``seeds``: the metrics of
+    each.
+    """
+    seeds = list(seeds)
+    names = dict.fromkeys(name for metrics in seeds for name in metrics)
+    summaries = {name: summarise([metrics.get(name) for metrics in seeds]) for name in names}
+    return {name: summary for name, summary in summaries.items() if summary.n}
 
 
 def summaries_as_json(scores: Mapping[str, Summary]) -> dict[str, dict[str, float | int | None]]:

@@ -19,7 +19,7 @@ from merbench.report.tables.board_sheet import (
     parameters,
     training_seconds,
 )
-from merbench.report.tables.table import FLOORS, MISSING, Cell, Row, number
+from merbench.report.tables.table import FLOORS, MISSING, Row, best, number
 
 MODELS = "models"
 LAST = ("parameters", "training", "tuning", "seeds")
@@ -88,13 +88,13 @@ def table_rows(
     board: Board, scores: BoardScores, sheet: Sheet, columns: Sequence[TableColumn]
 ) -> list[TableRow]:
     entries = {e.name: e for e in board.all_entries}
-    best = {name: _best(sheet, metric) for name, metric in scores.metrics.items()}
+    bold = best(sheet.columns, sheet.rows)
     bases = {name: test.against for name, test in scores.ablations.items()}
     bars = _bars(scores)
     rows = []
     for row in sheet.rows:
         base = bases.get(row.name, "") if row.group == ABLATIONS else ""
-        cells = tuple(_cell(row, column.key, scores, best, entries, bars) for column in columns)
+        cells = tuple(_cell(row, column.key, scores, bold, entries, bars) for column in columns)
         rows.append(
             TableRow(
                 row.name,
@@ -129,21 +129,11 @@ def _ordered(
     return ordered + [row for row in rows if id(row) not in placed]
 
 
-def _best(sheet: Sheet, metric: MetricFacts) -> str:
-    """The best mean of the ranked rows as it is shown; empty where there are not two."""
-    cells = [row.cells.get(metric.name) for row in sheet.rows if not row.group]
-    means = [c.mean for c in cells if isinstance(c, Cell) and c.mean is not None]
-    means = [m for m in means if not math.isnan(m)]
-    if len(means) < 2:
-        return ""
-    return number(max(means) if metric.higher_is_better else min(means), metric)
-
-
 def _cell(
     row: Row,
     key: str,
     scores: BoardScores,
-    best: Mapping[str, str],
+    bold: Mapping[str, str],
     entries: Mapping[str, Entry],
     bars: Mapping[str, tuple[float, float, float]],
 ) -> TableCell:
@@ -155,7 +145,7 @@ def _cell(
         return TableCell(MISSING)
     text = number(cell.mean, metric)
     spread = "" if cell.sd is None or math.isnan(cell.sd) else number(cell.sd, metric)
-    is_best = not row.group and text == best.get(key)
+    is_best = not row.group and text == bold.get(key)
     return TableCell(text, spread, round(cell.mean, 6), is_best)
 
 
