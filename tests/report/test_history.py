@@ -109,7 +109,7 @@ def built(page, tmp_path_factory):
 
 
 def failures(folder):
-    truth = dataclasses.replace(known(), floors=set(), closed=set())
+    truth = dataclasses.replace(known(), floors=set(), closed_forms=set())
     return [f.sentence for f in check_rows(folder, folder.by(()), truth)[0]]
 
 

@@ -14,7 +14,7 @@ from merbench.api.errors import DataError
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
 from merbench.report.site.interval_strip import Strip, strip
-from merbench.report.site.run_facts import Made, finding, made
+from merbench.report.site.run_facts import RunFacts, facts_of_runs, finding
 from merbench.report.site.template import render
 from merbench.report.site.titles import headline
 from merbench.report.tables.table import number
@@ -48,7 +48,7 @@ class Place:
     rows: int
     metric: str
     direction: str
-    made: Made
+    made: RunFacts
     strip: Strip
 
 
@@ -101,8 +101,8 @@ def index_page(
         live=live,
         places=places,
         matrix=[(model, [of_board.get(model) for of_board in best]) for model in models],
-        made=made(records),
-        bibtex=_bibtex(about, made(records)),
+        made=facts_of_runs(records),
+        bibtex=_bibtex(about, facts_of_runs(records)),
     )
 
 
@@ -115,7 +115,7 @@ def _place(folder: str, board: Board, scores: BoardScores) -> Place:
         scores.test_rows,
         scores.ranks_by.title,
         "↑" if scores.ranks_by.higher_is_better else "↓",
-        made([r for e in board.entries for r in e.records]),
+        facts_of_runs([r for e in board.entries for r in e.records]),
         strip(board, scores),
     )
 
@@ -147,7 +147,7 @@ def _by_presence(model: str, best: Sequence[Mapping[str, Best]]) -> tuple[int, f
     return -len(places), sum(places) / len(places), model
 
 
-def _bibtex(about: About, of_runs: Made) -> str:
+def _bibtex(about: About, of_runs: RunFacts) -> str:
     fields = {
         "author": f"{{{about.authors}}}",
         "title": "{merbench}: a plugin-based benchmark suite for multimodal emotion recognition",

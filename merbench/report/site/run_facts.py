@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from merbench.api.plural import count_of
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
 from merbench.report.tables.table import number
@@ -14,7 +15,7 @@ from merbench.results.records.record import Record
 
 
 @dataclass(frozen=True)
-class Made:
+class RunFacts:
     """Read from records, never from the clock, so that a page drawn again is the same."""
 
     runs: int
@@ -31,14 +32,14 @@ class Made:
         return f"{self.first_day} to {self.last_day}"
 
 
-def made(records: Sequence[Record]) -> Made:
+def facts_of_runs(records: Sequence[Record]) -> RunFacts:
     days = sorted(r.started[:10] for r in records)
     versions = {str(r.provenance.get("merbench", "")) for r in records} - {""}
     commits = {str((r.provenance.get("git") or {}).get("commit", ""))[:7] for r in records} - {""}
     machines = Counter(_hardware(r) for r in records)
     common = sorted(machines.items(), key=lambda item: (-item[1], item[0]))
     hardware = tuple(f"{name} ({count:,} runs)" for name, count in common)
-    return Made(
+    return RunFacts(
         len(records),
         days[0] if days else "",
         days[-1] if days else "",
@@ -56,7 +57,7 @@ def _hardware(record: Record) -> str:
     if machine := provenance.get("machine"):
         parts.append(str(machine))
     if (threads := provenance.get("threads")) and device == "cpu":
-        parts.append(f"{threads} thread{'s' if threads != 1 else ''}")
+        parts.append(count_of(threads, "thread"))
     return ", ".join(parts)
 
 

@@ -52,7 +52,7 @@ def check_rows(folder: Folder, board: Board, truth: Truth) -> tuple[list[Failure
         return [failure, *check_runs(folder, None)], False
     if failures := list(_other_tasks(folder, truth)):
         return failures, False
-    seeds = check_seeds(folder, board, truth.closed, set(truth.splits))
+    seeds = check_seeds(folder, board, truth.closed_forms, set(truth.splits))
     failures = [*check_runs(folder, truth), *seeds]
     return [*failures, *corrections_hold(folder)], True
 

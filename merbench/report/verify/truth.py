@@ -18,8 +18,8 @@ class Truth:
     """The user's own data for a track, and what the catalogue says of models.
 
     ``content(streams)``: the hash of ids, targets, splits and these streams. ``floors``,
-    ``closed``: models that are floors, and those that are fitted in closed form. ``registry``: the
-    metrics there are. ``origins``: model -> where it comes from.
+    ``closed_forms``: models that are floors, and those that are fitted in closed form.
+    ``registry``: the metrics there are. ``origins``: model -> where it comes from.
     """
 
     corpus: Corpus
@@ -28,7 +28,7 @@ class Truth:
     content: Callable[[tuple[str, ...]], str]
     optimum: Mapping[str, Mapping[str, float]]
     floors: Collection[str] = ()
-    closed: Collection[str] = ()
+    closed_forms: Collection[str] = ()
     registry: Registry = BUILT_IN
     origins: Mapping[str, Origin] = field(default_factory=dict)
 

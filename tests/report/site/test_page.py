@@ -21,7 +21,7 @@ from merbench.report.site.board_page.details import detail
 from merbench.report.site.board_page.matrix import pair_matrix
 from merbench.report.site.board_page.page import Image, board_page
 from merbench.report.site.deduplicated_data import interned
-from merbench.report.site.run_facts import made
+from merbench.report.site.run_facts import facts_of_runs
 from merbench.report.site.site import index
 from merbench.report.site.titles import readable
 from merbench.results.records.record import Track
@@ -225,4 +225,4 @@ def test_an_index_says_whose_boards_these_are(root, tmp_path):
 def test_versions_are_named_from_the_oldest_to_the_newest():
     versions = "0.10.0", "0.9.0"
     records = [record(0, 0.5, spec(), provenance={"merbench": v})[0] for v in versions]
-    assert made(records).versions == ("0.9.0", "0.10.0")
+    assert facts_of_runs(records).versions == ("0.9.0", "0.10.0")

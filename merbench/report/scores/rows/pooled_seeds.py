@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from merbench.report.scores.statistics.means import Summary, summarise
+from merbench.report.scores.statistics.means import Summary, over_seeds
 from merbench.results.metrics import BUILT_IN, TaskMetrics
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Record
@@ -49,7 +49,7 @@ class Scored:
         return predictions >= self.cuts if decides and self.cuts is not None else predictions
 
 
-class Made(Protocol):
+class HasPredictions(Protocol):
     """Where a run's predictions stand: a store, or predictions made under another condition."""
 
     def predictions(self, run_id: str) -> Predictions: ...
@@ -75,7 +75,7 @@ def row_counts(scored: Mapping[int, Scored]) -> RowCounts:
 
 def by_seed(
     records: Sequence[Record],
-    store: Made,
+    store: HasPredictions,
     metrics: TaskMetrics | None = None,
     folds: int = 0,
     names: Sequence[str] | None = None,
@@ -163,12 +163,7 @@ def summary(scored: Mapping[int, Scored]) -> dict[str, Summary]:
     """Metric -> mean, sd and n over seeds; a metric that is undefined for a seed does not count
     that seed.
     """
-    names = dict.fromkeys(name for s in scored.values() for name in s.metrics)
-    values = {
-        name: [v for s in scored.values() if (v := s.metrics.get(name)) is not None]
-        for name in names
-    }
-    return {name: summarise(v) for name, v in values.items() if v}
+    return over_seeds(s.metrics for s in scored.values())
 
 
 def group(records: Iterable[Record]) -> dict[str, list[Record]]:

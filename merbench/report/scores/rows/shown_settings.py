@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from merbench.api.plural import count_of
 from merbench.results.records.record import Record
 from merbench.results.spec import PartSpec
 
@@ -88,9 +89,7 @@ def _encoder(modality: str, part: PartSpec) -> str:
 
 
 def _search(trials: int | None) -> str:
-    if trials is None:
-        return "not searched"
-    return f"searched: {trials} trial{'s' if trials != 1 else ''}"
+    return "not searched" if trials is None else f"searched: {count_of(trials, 'trial')}"
 
 
 def _others(row: Unnamed, worded: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from merbench.report.site.board_page.matrix import pair_matrix
 from merbench.report.site.board_page.methods import methods
 from merbench.report.site.board_page.rows import table_columns, table_rows
 from merbench.report.site.board_page.scatter import points
-from merbench.report.site.run_facts import finding, made, split
+from merbench.report.site.run_facts import facts_of_runs, finding, split
 from merbench.report.site.template import render, script_data
 from merbench.report.site.titles import headline, readable
 from merbench.report.tables.board_sheet import ABLATIONS, CLAIMS, SUPERSEDED, sheet
@@ -65,7 +65,7 @@ def board_page(
         home=home,
         live=live,
         finding=finding(board, scores),
-        made=made([r for e in board.entries for r in e.records]),
+        made=facts_of_runs([r for e in board.entries for r in e.records]),
         columns=columns,
         split=split(board, scores),
         words=glossary(board, scores, groups, columns),
