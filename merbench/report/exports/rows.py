@@ -33,6 +33,5 @@ class ExportedRow:
 def exported_rows(board: Board, scores: BoardScores) -> Iterator[ExportedRow]:
     """Rows with scores, from best to worst: models, ablations and floors."""
     names = dict(zip((e.name for e in board.entries), file_names(board.entries), strict=True))
-    entries = {entry.name: entry for entry in board.entries}
     for name, row in scores.rows.items():
-        yield ExportedRow(names[name], entries[name], row)
+        yield ExportedRow(names[name], board.by_name[name], row)

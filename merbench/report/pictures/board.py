@@ -50,16 +50,12 @@ class _Drawn:
         return f"test {self.facts.title} ({percent}{self.better})"
 
     @cached_property
-    def entries(self) -> dict[str, Entry]:
-        return {entry.name: entry for entry in self.board.entries}
-
-    @cached_property
     def lines(self) -> dict[str, plots.Line]:
         return self._lines(self.scores.standings)
 
     @cached_property
     def floors(self) -> dict[str, float]:
-        floors = self._lines(name for name, entry in self.entries.items() if entry.floor)
+        floors = self._lines(entry.name for entry in self.board.entries if entry.floor)
         return {name: line.mean for name, line in floors.items()}
 
     def _lines(self, names: Iterable[str]) -> dict[str, plots.Line]:
@@ -119,7 +115,7 @@ def _against_costs(drawn: _Drawn) -> Pictures:
     }
     pictures: Pictures = {}
     for file, (across, cost_of) in of_file.items():
-        costs = {name: float(cost_of(drawn.entries[name])) for name in drawn.lines}
+        costs = {name: float(cost_of(drawn.board.by_name[name])) for name in drawn.lines}
         points = drawn.titled({n: (cost, drawn.lines[n]) for n, cost in costs.items() if cost > 0})
         if points:
             stairs = front(points, drawn.facts.higher_is_better)
@@ -155,7 +151,7 @@ def _learning(drawn: _Drawn) -> Pictures:
     facts, names = drawn.facts, list(drawn.scores.standings)
     curves = {}
     for name in names[:PANELS]:
-        if of_model := _curves(drawn.entries[name], facts.name, facts.scale):
+        if of_model := _curves(drawn.board.by_name[name], facts.name, facts.scale):
             curves[name] = of_model
     if not curves:
         return {}

@@ -122,11 +122,10 @@ def _place(folder: str, board: Board, scores: BoardScores) -> Place:
 
 def _best_of_models(board: Board, scores: BoardScores) -> dict[str, Best]:
     """Model -> the best of its ranked rows."""
-    entries = {e.name: e for e in board.entries}
     best: dict[str, Best] = {}
     for name, standing in scores.standings.items():
         row, metric = scores.rows[name], scores.ranks_by
-        model = entries[name].first.spec.model
+        model = board.by_name[name].first.spec.model
         if model in best or scores.metric not in row.summary:
             continue
         ends = row.intervals.get(scores.metric)

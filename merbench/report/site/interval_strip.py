@@ -36,7 +36,7 @@ class Strip:
 
 def strip(board: Board, scores: BoardScores) -> Strip:
     """The best ranked rows and the strongest floor, from best to worst."""
-    entries = {e.name: e for e in board.entries}
+    entries = board.by_name
     scored = [n for n in scores.rows if n in entries and scores.metric in scores.rows[n].summary]
     models = [n for n in scored if n in scores.standings][:MODELS]
     floors = [n for n in scored if entries[n].floor][:1]

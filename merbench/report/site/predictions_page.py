@@ -24,7 +24,7 @@ STEP = 0.01
 
 def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
     folds = sorted(folder.ids)
-    entries = {e.name: e for e in board.entries}
+    entries = board.by_name
     names = [n for n in scores.rows if n in entries and not entries[n].ablation][:SHOWN]
     models = {}
     for name in names:

@@ -86,8 +86,7 @@ def finding(board: Board, scores: BoardScores) -> str:
         return "No model is ranked yet."
     best, others = names[0], names[1:]
     extreme = "highest" if metric.higher_is_better else "lowest"
-    titles = {e.name: e.title for e in board.entries}
-    lead = f"{titles[best]} has the {extreme} {metric.title}, {score_of(scores, best)}"
+    lead = f"{board.by_name[best].title} has the {extreme} {metric.title}, {score_of(scores, best)}"
     worse = sum(not scores.standings[name].with_the_best for name in others)
     return f"{lead}; {_significantly_worse(worse, len(others))}.{_strongest_floor(board, scores)}"
 

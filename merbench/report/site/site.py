@@ -53,7 +53,7 @@ def _of_track(folder: Folder, kept: KeptPictures | None) -> dict[str, bytes]:
             f"{folder.path} has no scores.json; "
             "merbench leaderboard render --rescore computes it from the predictions"
         )
-    if unknown := sorted(scores.all_rows.keys() - {e.name for e in board.all_entries}):
+    if unknown := sorted(scores.all_rows.keys() - board.by_name.keys()):
         raise DataError(
             f"{folder.path / 'scores.json'} scores {unknown[0]!r}, "
             "and no records give a row of that name"

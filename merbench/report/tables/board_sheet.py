@@ -116,10 +116,9 @@ def _against_rerun(by: str, claim: Claim, board: Board, scores: BoardScores) -> 
 
 def _scored_rows(board: Board, scores: BoardScores, intervals: bool) -> list[Row]:
     """From best to worst; the ablations last."""
-    entries = {entry.name: entry for entry in board.entries}
     rows = []
     for name in scores.rows:
-        entry = entries[name]
+        entry = board.by_name[name]
         group = FLOORS if entry.floor else ABLATIONS if entry.ablation else ""
         rows.append(Row(name, _cells(entry, scores, intervals), group, entry.label))
     return sorted(rows, key=_ablated)
@@ -169,7 +168,7 @@ def as_json(board: Board, scores: BoardScores, page: Sheet) -> dict[str, Any]:
         entry_json: dict[str, Any] = {"name": row.name, "group": row.group}
         if row.label:
             row_scores = scores.all_rows[row.name]
-            entry = next(e for e in board.all_entries if e.name == row.name)
+            entry = board.by_name[row.name]
             standing = scores.standings.get(row.name)
             entry_json |= {
                 "model": entry.label,

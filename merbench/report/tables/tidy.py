@@ -26,9 +26,8 @@ def tidy(pages: Iterable[tuple[Board, BoardScores, Sheet]]) -> list[dict[str, An
     """
     rows: list[dict[str, Any]] = []
     for board, scores, page in pages:
-        entries = {entry.name: entry for entry in board.all_entries}
         for row in page.rows:
-            entry = entries.get(row.name) if row.label else None
+            entry = board.by_name.get(row.name) if row.label else None
             values = {"track": board.title, "model": row.shown_name, "group": row.group}
             rows.append(values | (_of_entry(entry, scores) if entry else _of_cells(row)))
     middle = dict.fromkeys(key for row in rows for key in row if key not in (*FIRST, *LAST))

@@ -83,6 +83,11 @@ class Board:
         """The superseded ones too."""
         return (*self.entries, *self.superseded)
 
+    @cached_property
+    def by_name(self) -> dict[str, Entry]:
+        """Every row, the superseded ones too."""
+        return {entry.name: entry for entry in self.all_entries}
+
     def superseding(self, entry: Entry) -> list[Entry]:
         """The rows that superseded this one; they may be superseded themselves."""
         new = entry.correction.new if entry.correction else {}

@@ -51,8 +51,11 @@ def board_page(
     columns = table_columns(scores)
     rows = table_rows(board, scores, full, columns)
     groups = list(dict.fromkeys(row.group for row in rows))
-    opened = {e.name: e for e in board.all_entries}
-    details = {n: detail(opened[n], board, scores) for n in scores.all_rows if n in opened}
+    details = {
+        name: detail(entry, board, scores)
+        for name in scores.all_rows
+        if (entry := board.by_name.get(name))
+    }
     marks = points(rows, scores, board)
     dataset, further = headline(board.title)
     return render(

@@ -87,7 +87,7 @@ def _metric_column(metric: MetricFacts) -> TableColumn:
 def table_rows(
     board: Board, scores: BoardScores, sheet: Sheet, columns: Sequence[TableColumn]
 ) -> list[TableRow]:
-    entries = {e.name: e for e in board.all_entries}
+    entries = board.by_name
     bold = best(sheet.columns, sheet.rows)
     bases = {name: test.against for name, test in scores.ablations.items()}
     bars = _bars(scores)

@@ -16,10 +16,9 @@ def points(
     """``[name, group, score, low, high, parameters, seconds, short title, title]`` of each row with
     a score and a cost; scores as they are shown.
     """
-    entries = {e.name: e for e in board.entries}
     rows_with_cost: list[list[str | float | None]] = []
     for row in rows:
-        entry, scored = entries.get(row.name), scores.rows.get(row.name)
+        entry, scored = board.by_name.get(row.name), scores.rows.get(row.name)
         if entry is None or scored is None or scores.metric not in scored.summary:
             continue
         scale = scores.ranks_by.scale
