@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,13 @@ from pydantic import ValidationError
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError, RequestError
 from merbench.api.what_fits import what_fits
+from merbench.data.folder.toml_section import read_toml
 from merbench.results.records.outside import MARK, About
-from merbench.results.records.sealed import DamagedError, require_file
 
 
 def read_about(path: Path) -> About:
     """DataError, in one sentence with the file's name, for what is no such file."""
-    try:
-        require_file(path)
-        stated = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, DamagedError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"--about {path} cannot be read ({reason})") from None
-    except (ValueError, RecursionError) as error:  # of tomllib, or UnicodeDecodeError
-        raise DataError(f"{path} is no TOML ({str(error).splitlines()[0]})") from None
-    return about_of(stated, str(path))
+    return about_of(read_toml(path, "--about names a TOML file"), str(path))
 
 
 def about_of(stated: Mapping[str, Any], origin: str) -> About:

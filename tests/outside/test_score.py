@@ -390,4 +390,4 @@ def test_an_about_file_that_cannot_be_read_is_one_sentence(merbench, home, right
     assert "cannot be read" in merbench("score", str(right()), *words).stderr
     (tmp_path / "about.toml").write_text("source = ")
     result = merbench("score", str(right()), *words)
-    assert result.returncode == 2 and "about.toml is no TOML" in result.stderr
+    assert result.returncode == 2 and "about.toml is not TOML" in result.stderr
