@@ -34,18 +34,13 @@ def command(session: Session, /, **parsed: Any) -> None:
              merbench encode --dataset mosi --encoder audio=hf-audio --stream audio=audio.clip \\
                  --modalities audio --device cuda
     """
-    from merbench.functions.measure.encode import fill_cache
+    from merbench.functions.measure.encode import fill_cache, plan_to_encode
     from merbench.runs.machine import Machine
-    from merbench.runs.workspace import Sources, Workspace
     from merbench.terminal.encode_progress import encode_progress
 
     options = gather((), **parsed)
-    corpus = session.dataset(options.dataset, options.data)
-    homes = tuple(session.homes(options.data))
-    workspace = Workspace(
-        Sources(session.disabled, homes, options.vectors), session.catalog, [corpus]
-    )
-    plan = workspace.plan(corpus.name, options.request)
+    homes = session.homes(options.data)
+    plan = plan_to_encode(options, session.catalog, homes, session.note, session.disabled)
     with encode_progress() as watch:
         result = fill_cache(plan, Machine.choose(options.device, options.threads), watch)
     entries = result.entries

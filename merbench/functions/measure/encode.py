@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from merbench.data.encoder_cache.entry import Entry
     from merbench.engine.plan.plan import Plan
+    from merbench.host.catalog import Catalog
     from merbench.runs.machine import Machine
 
 
@@ -65,6 +66,7 @@ def encode(
 
         merbench.encode("merclip", "mosi", device="cuda").to_pandas()
     """
+    from merbench.runs.machine import Machine
     from merbench.terminal.encode_progress import encode_progress
 
     given = {
@@ -82,25 +84,26 @@ def encode(
         dataset,
         {**keywords, "device": device, "threads": threads, "vectors": list(vectors)},
     )
-    plan, machine = plan_to_encode(options)
+    plan = plan_to_encode(options, catalog(), homes(options.data), say_note)
+    machine = Machine.choose(options.device, options.threads)
     with encode_progress(silent=not progress) as watch:
         return fill_cache(plan, machine, watch)
 
 
-def plan_to_encode(options: RunOptions) -> tuple[Plan, Machine]:
-    """What the Python call asks for, with plugins and data homes as it finds them."""
+def plan_to_encode(
+    options: RunOptions,
+    catalog: Catalog,
+    homes: Sequence[Path],
+    watch: Watch,
+    disabled: tuple[str, ...] = (),
+) -> Plan:
+    """What the function and the command share. ``disabled``: plugins that are left out."""
     from merbench.engine.plan.datasets import open_or_default
-    from merbench.runs.machine import Machine
     from merbench.runs.workspace import Sources, Workspace
 
-    searched = homes(options.data)
-    corpus = open_or_default(catalog(), searched, options.dataset, say_note)
-    sources = Sources((), tuple(searched), options.vectors)
-    workspace = Workspace(sources, catalog(), [corpus])
-    return (
-        workspace.plan(corpus.name, options.request),
-        Machine.choose(options.device, options.threads),
-    )
+    corpus = open_or_default(catalog, homes, options.dataset, watch)
+    sources = Sources(disabled, tuple(homes), options.vectors)
+    return Workspace(sources, catalog, [corpus]).plan(corpus.name, options.request)
 
 
 def fill_cache(plan: Plan, machine: Machine, watch: Watch) -> EncodeResult:
