@@ -171,7 +171,7 @@ function scatter(across) {
   const floor = Math.min(...ends), span = (Math.max(...ends) - floor) || 1;
   const x = (value) => left + ((right - left) * (Math.log10(value) - low)) / (high - low || 1);
   const y = (value) => bottom - ((bottom - top) * (value - floor)) / span;
-  const label = `${chart.dataset.metric} against ${across === "seconds" ? "training time" : "parameters"}, ${points.length} rows`;
+  const label = `${chart.dataset.metric} against ${across === "seconds" ? "training time" : "trainable parameters"}, ${points.length} rows`;
   const svg = draw("svg", { viewBox: "0 0 1280 720", role: "group", "aria-label": label });
   const text = (at, size = 20) => ({ ...at, style: `font-size:${size}px` });
   for (const tick of ticks(10 ** low, 10 ** high)) {
@@ -184,7 +184,7 @@ function scatter(across) {
     svg.append(draw("text", text({ x: left - 8, y: y(value) + 7, "text-anchor": "end" }), value.toFixed(upwards.digits)));
   }
   const better = chart.dataset.higher === "1" ? "higher is better" : "lower is better";
-  svg.append(draw("text", text({ x: (left + right) / 2, y: 706, "text-anchor": "middle" }), `${across === "seconds" ? "training of a seed" : "parameters"}; up: ${chart.dataset.metric} (${better})`));
+  svg.append(draw("text", text({ x: (left + right) / 2, y: 706, "text-anchor": "middle" }), `${across === "seconds" ? "training of a seed" : "trainable parameters"}; up: ${chart.dataset.metric} (${better})`));
   const said = make("output", "", { "aria-live": "polite" });
   const marks = points.map((point, at) => {
     const [name, group, mean, from, to] = point;

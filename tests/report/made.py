@@ -133,7 +133,7 @@ def record(
         "space": SPACE, "track": track, "counts": {"train": 100, "valid": 20, "test": len(y)}, "contents": contents,
         "source_digest": "abcdef012345", "metrics": Metrics(valid=test | {"mae": valid[1]}, test=test), "history": history, "best_epoch": 1,
         "reads": ["train", "valid", "trained", "test"],
-        "cost": Cost(seconds=10 + seed, peak_bytes=1, parameters=1000 + len(of.model), trainable=1000),
+        "cost": Cost(seconds=10 + seed, peak_bytes=1, parameters=2000 + len(of.model), trainable=1000 + len(of.model)),
         "provenance": {"device": "cpu", "threads": 1},
     }  # fmt: skip
     return Record(**(base | changed)), Predictions(ids, videos, y, p)

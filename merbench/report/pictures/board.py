@@ -15,7 +15,7 @@ from merbench.report.pictures.learning_curves import learning
 from merbench.report.pictures.picture_cache import KeptPictures
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
-from merbench.report.tables.board_sheet import parameters, training_seconds
+from merbench.report.tables.board_sheet import trainable, training_seconds
 
 T = TypeVar("T")
 Pictures = dict[str, tuple[bytes, str]]
@@ -110,7 +110,7 @@ def _scores(drawn: _Drawn) -> Pictures:
 def _against_costs(drawn: _Drawn) -> Pictures:
     """All models as dots; where these are many, the names of the Pareto front alone."""
     of_file = {
-        "parameters.svg": ("parameters", parameters),
+        "parameters.svg": ("trainable parameters", trainable),
         "cost.svg": ("training of a seed, seconds by the clock", training_seconds),
     }
     pictures: Pictures = {}

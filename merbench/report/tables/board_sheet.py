@@ -30,9 +30,7 @@ SUPERSEDED = "superseded"
 RANK = Column("rank", ("rank",))
 SETTINGS = Column("settings", ("settings",), text=True)
 SEEDS = Column("seeds", ("seeds",), leaves=LEAVES_METRIC)
-COST = tuple(
-    Column(key, (key,), leaves=LEAVES_COST) for key in ("parameters", "training", "tuning")
-)
+COST = tuple(Column(key, (key,), leaves=LEAVES_COST) for key in ("trainable", "training", "tuning"))
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def as_json(board: Board, scores: BoardScores, page: Sheet) -> dict[str, Any]:
                 "intervals": row_scores.intervals,
                 "seeds": row_scores.seeds,
                 "standing": standing.model_dump() if standing else None,
-                "parameters": parameters(entry),
+                "trainable": trainable(entry),
                 "training_seconds": round(training_seconds(entry), 3),
                 "tuned_by": entry.first.tuned_by,
                 "runs": [r.run_id for r in entry.records],
@@ -218,7 +216,7 @@ def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell
         "settings": entry.shown_settings,
         "rank": _rank(standing),
         "seeds": str(len(row.seeds)),
-        "parameters": "" if entry.first.outside else count(parameters(entry)),
+        "trainable": "" if entry.first.outside else count(trainable(entry)),
         "training": "" if entry.first.outside else span(training_seconds(entry)),
         "tuning": tuning(entry),
     }
@@ -236,8 +234,11 @@ def _rank(standing: Standing | None) -> str:
 # --- what a row cost
 
 
-def parameters(entry: Entry) -> int:
-    return max((r.cost.parameters for r in entry.done if r.cost), default=0)
+def trainable(entry: Entry) -> int:
+    """Parameters that training changes. A frozen tower may be a part of the model or encode its
+    streams beforehand: all parameters would count it in the one case alone.
+    """
+    return max((r.cost.trainable for r in entry.done if r.cost), default=0)
 
 
 def training_seconds(entry: Entry) -> float:

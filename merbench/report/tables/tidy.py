@@ -12,11 +12,11 @@ from typing import Any
 
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
-from merbench.report.tables.board_sheet import Sheet, parameters, training_seconds
+from merbench.report.tables.board_sheet import Sheet, trainable, training_seconds
 from merbench.report.tables.table import Cell, Row
 
 FIRST = ("track", "model", "settings", "group", "rank", "tied_with_best", "seeds")
-LAST = ("parameters", "training_seconds", "tuning_trials", "tuning_seconds")
+LAST = ("trainable", "training_seconds", "tuning_trials", "tuning_seconds")
 
 
 def tidy(pages: Iterable[tuple[Board, BoardScores, Sheet]]) -> list[dict[str, Any]]:
@@ -67,7 +67,7 @@ def _of_entry(entry: Entry, scores: BoardScores) -> dict[str, Any]:
         if low is not None:
             values |= {f"{metric}_low": low, f"{metric}_high": high}
     return values | {
-        "parameters": parameters(entry),
+        "trainable": trainable(entry),
         "training_seconds": round(training_seconds(entry), 3),
         "tuning_trials": search.get("trials"),
         "tuning_seconds": search.get("seconds"),

@@ -57,7 +57,7 @@ def test_blocks_columns_and_cells(boards):
     assert (
         cells["rank"],
         cells["seeds"],
-        cells["parameters"],
+        cells["trainable"],
         cells["training"],
         cells["tuning"],
     ) == (
@@ -137,7 +137,7 @@ def test_the_tidy_table_is_what_pandas_reads(boards):
     assert first["mae"] == boards[1].rows["merclip"].summary["mae"].mean
     assert first["mae_low"] < first["mae"] < first["mae_high"]
     assert (first["tuning_trials"], first["tuning_seconds"]) == (30, 720)
-    assert first["parameters"] > 1000 and first["training_seconds"] > 0
+    assert first["trainable"] > 1000 and first["training_seconds"] > 0
     numbers = frame.drop(columns=["track", "model", "settings", "group", "tied_with_best"])
     assert all(kind in "if" for kind in (dtype.kind for dtype in numbers.dtypes))
     assert frame[frame["group"] == "best possible, given"]["mae"].tolist()[:2] == [2.0, 0.1]

@@ -81,13 +81,13 @@ def test_the_two_conventions_stand_together_and_the_scales_are_the_fields():
     assert [c.best for c in metric_columns(SCORE, ["mae", "corr"])] == ["lowest", "highest"]
 
 
-COST = tuple(Column(key, (key,), leaves=3) for key in ("parameters", "training", "tuning"))
+COST = tuple(Column(key, (key,), leaves=3) for key in ("trainable", "training", "tuning"))
 WIDE = (*COLUMNS, *COST)
 
 
 def at_width(width, name="merclip tuned"):
     values = {key: Cell(0.912, 0.123) for c in COLUMNS[1:] for key in c.keys}
-    costs = {"seeds": "10", "parameters": "232k", "training": "30 s", "tuning": "30 trials, 18 min"}
+    costs = {"seeds": "10", "trainable": "232k", "training": "30 s", "tuning": "30 trials, 18 min"}
     rows = [Row(name, costs | values), Row("majority", values, "floors")]
     return at_terminal(table("MOSI", WIDE, rows, width=width), width)
 
@@ -120,7 +120,7 @@ def test_costs_leave_first_and_the_usual_four_metrics_stay_longest():
     wide, narrow = (heading_words(at_width(width)) for width in (120, 80))
     for words in (wide, narrow):
         assert words >= {"MAE", "Corr", "Acc-2", "Acc-7"}
-        assert not words & {"parameters", "training", "tuning"}
+        assert not words & {"trainable", "training", "tuning"}
     assert {"has0", "non0"} <= wide
     assert "non0" in narrow and not narrow & {"has0", "F1"}  # half of the pair, in one line
 

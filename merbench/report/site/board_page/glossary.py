@@ -47,9 +47,9 @@ COLUMNS = {
         "both). They may overlap though two rows differ, for models see the same test rows: "
         "differences are tested in pairs"
     ),
-    "parameters": (
-        "weights of the model, frozen ones too, but for those of a frozen tower that encodes a "
-        "stream before training begins; 0 where none is trained by gradient"
+    "trainable": (
+        "parameters that training changes: those of a frozen tower are not among them; 0 where "
+        "none is trained by gradient"
     ),
     "training": (
         "time by the clock that one seed took, all its folds together, on the hardware named "

@@ -16,13 +16,13 @@ from merbench.report.tables.board_sheet import (
     ABLATIONS,
     OPTIMUM,
     Sheet,
-    parameters,
+    trainable,
     training_seconds,
 )
 from merbench.report.tables.table import FLOORS, MISSING, Row, best, number
 
 MODELS = "models"
-LAST = ("parameters", "training", "tuning", "seeds")
+LAST = ("trainable", "training", "tuning", "seeds")
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _exact(row: Row, key: str, scores: BoardScores, entries: Mapping[str, Entry]
     values: dict[str, float | None] = {
         "rank": standing.rank if standing else None,
         "seeds": len(scored.seeds),
-        "parameters": parameters(entry),
+        "trainable": trainable(entry),
         "training": round(training_seconds(entry), 3),
         "tuning": round(tuned["seconds"], 1) if tuned else None,
         "interval": round(ends[0], 6) if ends else None,

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
 from merbench.report.site.board_page.rows import TableRow
-from merbench.report.tables.board_sheet import parameters, training_seconds
+from merbench.report.tables.board_sheet import trainable, training_seconds
 
 
 def points(
     rows: Sequence[TableRow], scores: BoardScores, board: Board
 ) -> list[list[str | float | None]]:
-    """``[name, group, score, low, high, parameters, seconds, short title, title]`` of each row with
+    """``[name, group, score, low, high, trainable, seconds, short title, title]`` of each row with
     a score and a cost; scores as they are shown.
     """
     rows_with_cost: list[list[str | float | None]] = []
@@ -26,7 +26,7 @@ def points(
         low, high = (None if end is None else round(scale * end, 6) for end in ends)
         mean = round(scale * scored.summary[scores.metric].mean, 6)
         seconds = round(training_seconds(entry), 3)
-        cost = [parameters(entry), seconds]
+        cost = [trainable(entry), seconds]
         titles = [board.short_titles[row.name], entry.title]
         rows_with_cost.append([row.name, row.group, mean, low, high, *cost, *titles])
     return rows_with_cost
