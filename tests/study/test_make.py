@@ -233,6 +233,20 @@ def test_status_counts_and_estimates(lay, store):
     assert seconds_left(cells) == pytest.approx((1.25 * b + 3 * (a + b) / 2) / 2)
 
 
+def test_a_failed_run_that_is_tried_again_is_running(lay, store):
+    study = lay(SMALL)
+    unit = study.runs[0]
+    Worker(study.workspace, store.root, "cpu", 1).failed(unit, "out of memory")
+
+    def first():
+        status = status_of_cells(study.cells, store)[0]
+        return status.running, status.failed, status.waiting, status.errors
+
+    assert first() == (0, 1, 2, ("out of memory",))
+    with Claims(store.root).take(unit.run_id):
+        assert first() == (1, 0, 2, ())
+
+
 def test_workers_killed_at_random_moments(lay):
     """At the end every run has one record, nothing is half-written, and nothing that was finished
     was made again.
