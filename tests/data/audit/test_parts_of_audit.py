@@ -114,10 +114,12 @@ def test_ids_are_alike_but_for_case_blanks_and_leading_zeros(one, other, alike):
     corpus = corpus_of(np.zeros(10), np.zeros(10, dtype=int))
     ids = corpus.ids.astype("U10")
     ids[[2, 9]] = one, other
-    corpus = replace(corpus, ids=ids)
-    findings = list(ids_alike(corpus, groups(corpus)))
+    findings = list(ids_alike(replace(corpus, ids=ids), groups(corpus)))
     assert len(findings) == alike
     assert all("in different splits of standard" in finding.sentence for finding in findings)
+    ids[3], ids[9] = other, "c_9"
+    findings = list(ids_alike(replace(corpus, ids=ids), groups(corpus)))
+    assert len(findings) == alike and "different splits" not in str(findings)
 
 
 def test_the_targets_of_the_probe_are_scores_their_sides_and_labels():
