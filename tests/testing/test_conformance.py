@@ -166,6 +166,11 @@ class OutOfRange(Sound):
         width: Annotated[int, Tune(8, 64)] = 4
 
 
+class ForNoField(Sound):
+    class Config(Config):
+        width: Annotated[int, Tune(2, 64, where=("reader", "lstm"))] = 4
+
+
 class OneTask(Sound):
     def __init__(self, config, context, *given):
         super().__init__(config, context, *given)
@@ -231,6 +236,7 @@ def test_an_encoder_whose_output_is_kept_reads_what_is_told_apart(accepts, statu
 
 def test_a_default_outside_its_range_fails():
     assert "outside" in verdicts(OutOfRange)["defaults lie in their Tune ranges"].reason
+    assert "'reader'" in verdicts(ForNoField)["defaults lie in their Tune ranges"].reason
 
 
 class Texts(nn.Module):

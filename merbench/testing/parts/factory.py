@@ -41,3 +41,7 @@ def defaults_lie_in_ranges(catalog: Catalog, component: Component) -> None:
         assert tune.holds(value), (
             f"{component.name}.{name}: the default {value!r} lies outside its search range {tune}"
         )
+        assert tune.where is None or tune.where[0] in type(config).model_fields, (
+            f"{component.name}.{name}: its range is for a value of {tune.where[0]!r}, "
+            "which is no field of the same config"
+        )
