@@ -62,6 +62,24 @@ def test_steps_stay_aligned_where_one_modality_is_zero(add_data, tmp_path):
     ] == [2, 0, 2]
 
 
+def test_blocks_of_other_numbers_of_steps_are_not_aligned_where_lengths_are_not_said(
+    add_data, tmp_path
+):
+    def change(content):
+        for split in content.values():
+            del split["audio_lengths"], split["vision_lengths"]
+        content["train"]["audio"][2, 1:] = 0
+        return content
+
+    mmsa(tmp_path / "x.pkl", aligned=False, change=change)
+    add_data("mosi", tmp_path / "x.pkl")
+    corpus, length = home(tmp_path), LENGTHS["train"][2]
+    assert length > 1
+    assert [
+        len(rows_of(corpus, f"{m}.unaligned")["trainvid_3"]) for m in ("text", "audio", "video")
+    ] == [length, 1, length]
+
+
 def test_the_tokens_of_text_alone_are_no_stream(add_data, tmp_path):
     mmsa(
         tmp_path / "x.pkl",
