@@ -34,6 +34,7 @@ def test_together_every_row_keeps_its_content_and_only_train_rows_are_added(cata
         both.tasks["task"].target[split.train[len(own.train) :]],
         setup.source.tasks["task"].target[rows],
     )
+    assert both.protocols["standard"].streams == tuple(both.streams)
     for m, stream in setup.use.streams.items():
         made = both.streams[stream.name]
         assert content(made, 5) == content(stream, 5)
