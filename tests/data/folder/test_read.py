@@ -237,6 +237,22 @@ def test_any_number_type_is_read(folder, dtype):
     np.testing.assert_array_equal(values, folder.arrays["one"])
 
 
+def test_words_need_no_times(folder):
+    del folder.words["start"], folder.words["end"]
+    folder.save()
+    words = read_folder(folder.path).streams["text.words"]
+    assert words.times is None
+    assert [[words.vocab[i] for i in row] for row in rows_of(words)] == folder.truth["words"]
+
+
+def test_an_offset_of_one_step_a_row_leaves_no_doubt(folder):
+    folder.arrays["offset"] = np.arange(10)
+    folder.save()
+    one = read_folder(folder.path).streams["audio.one"]
+    assert one.length.tolist() == [1] * 9
+    np.testing.assert_array_equal(np.concatenate(rows_of(one)), folder.truth["one"])
+
+
 def test_ragged_by_the_default_offset(folder):
     folder.edit('offset = "bounds"\n', "")
     folder.arrays["offset"] = folder.arrays.pop("bounds")
