@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import DataError, Sink, Source, as_text, number_of, unpickle_npz
+from merbench.api import DataError, Sink, Source, as_text, count_of, number_of, unpickle_npz
 from merbench_datasets.feature_files import FEATURES, feature_folders
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
@@ -210,7 +210,19 @@ def _texts(folder: Path, names: Sequence[str], sink: Sink) -> dict[str, list[str
                 differs = text.strip() and in_file.setdefault(name, text) != text
                 if differs and name in names:
                     raise DataError(f"{path} has two texts of {name!r} ({language}); keep one")
-            text_of[language] |= in_file
+            earlier = text_of[language]
+            replaced = [
+                name
+                for name in names
+                if name in in_file and in_file[name] != earlier.get(name, in_file[name])
+            ]
+            if replaced:
+                sink.note(
+                    f"{path.name} is taken for {count_of(len(replaced), 'text')} ({language}) that "
+                    f"another transcription*.csv words otherwise, such as that of {replaced[0]}; "
+                    "remove one of the files to choose"
+                )
+            earlier |= in_file
     columns = {"text": "english", "text_zh": "chinese"}
     columns_of_text = {
         column: [text_of[of].get(name, "") for name in names] for column, of in columns.items()

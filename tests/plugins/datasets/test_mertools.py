@@ -51,6 +51,20 @@ def test_what_a_source_has_beside_what_is_read_is_named(add_and_read, tmp_path):
     ]
 
 
+def test_texts_that_differ_between_files_are_told(add_and_read, tmp_path):
+    folder = mertools(
+        tmp_path / "sims", train=given("a", 12), val=given("b", 6), test=given("c", 6)
+    )
+    name = "a0001_0004"
+    (folder / "transcription.csv").write_text(f"name,english\n{name},raw\na0000_0000,\nx,y\n")
+    report, corpus = add_and_read(folder)
+    (note,) = [note for note in report["notes"] if "otherwise" in note]
+    assert note.startswith("transcription.csv is taken for 1 text (english) that another")
+    assert f"that of {name};" in note
+    assert corpus.texts[corpus.ids.tolist().index(name)] == "raw"
+    assert corpus.texts[corpus.ids.tolist().index("a0000_0000")] == "english a0000_0000"
+
+
 def test_two_texts_of_one_row_are_refused(add_and_read, tmp_path):
     folder = mertools(
         tmp_path / "sims", train=given("a", 12), val=given("b", 6), test=given("c", 6)
