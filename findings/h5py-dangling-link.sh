@@ -4,8 +4,8 @@
 # Versions:  h5py 3.16.0, numpy 2.4.6.
 # Guess:     `name in file` says whether file[name] can be read, and file.get(name, default) gives
 #            the default wherever it cannot, whatever it is asked for.
-# Behaviour: a soft or external link whose target is not there is listed by iteration and is `in` the
-#            file. file.get(name, default) gives the default, but file.get(name, default,
+# Behaviour: a soft or external link whose target is not there is listed by iteration and is `in`
+#            the file. file.get(name, default) gives the default, but file.get(name, default,
 #            getclass=True), which is how one asks what kind of thing a name is, raises RuntimeError
 #            (for a name that is not there at all it gives the default). So a reader that walks a
 #            file of features by class ends in a traceback at a link to a file that was not copied

@@ -4,9 +4,9 @@
 # Versions:  MMSA 2.2.1, torch 2.14.1 (CPU), numpy 2.4.6.
 # Guess:     what a model computes with is among its parameters, so that an optimiser over
 #            `model.parameters()` trains it, and a saved and loaded state predicts the same.
-# Behaviour: the networks of the nodes of two and of three modalities keep the weights that they were
-#            drawn with: 127,056 of 1,062,016 at the settings below. `state_dict()` lacks them too,
-#            so that a state loaded into a new model gives other predictions.
+# Behaviour: the networks of the nodes of two and of three modalities keep the weights that they
+#            were drawn with: 127,056 of 1,062,016 at the settings below. `state_dict()` lacks them
+#            too, so that a state loaded into a new model gives other predictions.
 # Source:    MMSA, models/singleTask/Graph_MFN.py: DynamicFusionGraph.__init__ keeps them in
 #            `self.networks = {}`, a plain dict, where torch.nn.Module does not look.
 #            trains/singleTask/Graph_MFN.py: optim.Adam(model.parameters(), ...).
@@ -19,7 +19,8 @@ if [ -z "${PYTHON:-}" ]; then
     python3 -m venv "$folder/venv"
     PYTHON=$folder/venv/bin/python
     "$PYTHON" -m pip install --quiet torch==2.14.1 numpy==2.4.6
-    "$PYTHON" -m pip install --quiet --no-deps MMSA==2.2.1 # the model's file needs no more than torch
+    # The model's file needs no more than torch.
+    "$PYTHON" -m pip install --quiet --no-deps MMSA==2.2.1
 fi
 cd "$folder"
 "$PYTHON" - <<'END'

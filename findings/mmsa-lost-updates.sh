@@ -3,15 +3,15 @@
 # not at all.
 #
 # Versions:  MMSA 2.2.1, torch 2.15.0 (CPU), transformers 5.24.0, numpy 2.4.6.
-# Guess:     with `update_epochs=2`, which is MISA's default (Self-MM and TFR-Net have 4, MulT 8), an
-#            epoch of five batches makes three updates, the last of one batch.
+# Guess:     with `update_epochs=2`, which is MISA's default (Self-MM and TFR-Net have 4, MulT 8),
+#            an epoch of five batches makes three updates, the last of one batch.
 # Behaviour: it makes two: what the fifth batch gave is cleared when the next epoch begins. An epoch
 #            of one batch makes none, so that MISA learns nothing from sixteen rows in any number of
 #            epochs, saves the weights that it began with, and reports their scores as a result.
 # Source:    MMSA, trains/singleTask/MISA.py (and singleTask/MULT.py, multiTask/SELF_MM.py,
 #            missingTask/TFR_NET.py), do_train: after the batches, `if not left_epochs:
-#            optimizer.step()`; left_epochs is 0 inside the loop only, which sets it back at once, so
-#            the condition is never true there.
+#            optimizer.step()`; left_epochs is 0 inside the loop only, which sets it back at once,
+#            so the condition is never true there.
 #
 # PYTHON=/path/to/python uses what is installed there, where the versions are the same.
 set -euo pipefail

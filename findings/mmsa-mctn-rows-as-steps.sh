@@ -5,12 +5,12 @@
 # Guess:     in evaluation the prediction of a row is its own: the same alone, in a batch, and after
 #            other rows.
 # Behaviour: it depends on every row of its batch. The same row, in evaluation, without dropout, has
-#            another score alone, behind other rows, and before them; validation and test batches are
-#            shuffled, so a score is that of a draw.
+#            another score alone, behind other rows, and before them; validation and test batches
+#            are shuffled, so a score is that of a draw.
 # Source:    MMSA, models/singleTask/MCTN.py: LSTMs are made without batch_first, which take [steps,
 #            rows, width], and MCTN.forward hands them [rows, steps, width] as the loader makes it
-#            (data_loader.py). Seq2Seq.forward then reads `src.shape[1]`, 50 steps, as the batch size.
-#            Beside it, trains/singleTask/MCTN.py stops an epoch on MOSEI after two batches:
+#            (data_loader.py). Seq2Seq.forward then reads `src.shape[1]`, 50 steps, as the batch
+#            size. Beside it, trains/singleTask/MCTN.py stops an epoch on MOSEI after two batches:
 #            `i_batch / len(dataloader) >= 0.5`, and `dataloader` is a dict of three.
 #
 # PYTHON=/path/to/python uses what is installed there, where the versions are the same.

@@ -2,14 +2,15 @@
 # MMSA's MISA reads as many steps of audio and video as the text has pieces, and no more.
 #
 # Versions:  MMSA 2.2.1, torch 2.15.0 (CPU), transformers 5.24.0, numpy 2.4.6.
-# Guess:     with unaligned features, which are its default (`need_data_aligned` is off), MISA's LSTMs
-#            read all steps of audio and video, hundreds an utterance, whose lengths the loader gives.
+# Guess:     with unaligned features, which are its default (`need_data_aligned` is off), MISA's
+#            LSTMs read all steps of audio and video, hundreds an utterance, whose lengths the
+#            loader gives.
 # Behaviour: they read the first steps alone, as many as BERT's mask has pieces: 12 of 500 and 375
 #            for an utterance of ten words. What stands after them changes no prediction, to the
 #            bit.
-# Source:    MMSA, models/singleTask/MISA.py, MISA.alignment: `lengths`, by which visual and acoustic
-#            sequences are packed, is the sum of bert_sent_mask. In the authors' own code sequences
-#            are aligned to words, so that one length serves for all.
+# Source:    MMSA, models/singleTask/MISA.py, MISA.alignment: `lengths`, by which visual and
+#            acoustic sequences are packed, is the sum of bert_sent_mask. In the authors' own code
+#            sequences are aligned to words, so that one length serves for all.
 #
 # PYTHON=/path/to/python uses what is installed there, where the versions are the same.
 set -euo pipefail

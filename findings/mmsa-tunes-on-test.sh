@@ -64,7 +64,7 @@ SETTINGS = {
 
 
 def made_up(other_labels):
-    """A pickle in MMSA's form; the rows of `other_labels` have their labels with the sign turned."""
+    """A pickle in MMSA's form; the rows of `other_labels` have labels of the other sign."""
     rng = np.random.default_rng(0)
     data = {}
     for mode, rows in {"train": 64, "valid": 32, "test": 32}.items():

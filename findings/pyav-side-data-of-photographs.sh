@@ -3,10 +3,10 @@
 #
 # Versions:  av 18.1.0 (with FFmpeg 8), pillow 13.0.0.
 # Guess:     `frame.side_data.get("DISPLAYMATRIX")` tells how a frame is turned, or is None.
-# Behaviour: the whole mapping is built when it is asked for, and each entry's number is looked up in
-#            PyAV's enumeration of types, which ends at 27 (VIDEO_HINT). FFmpeg 8 has five and more
-#            after it: 31 is EXIF, which its JPEG, PNG and WebP decoders attach. One entry of a type
-#            that has no name raises, and the others, the display matrix among them, cannot be
+# Behaviour: the whole mapping is built when it is asked for, and each entry's number is looked up
+#            in PyAV's enumeration of types, which ends at 27 (VIDEO_HINT). FFmpeg 8 has five and
+#            more after it: 31 is EXIF, which its JPEG, PNG and WebP decoders attach. One entry of a
+#            type that has no name raises, and the others, the display matrix among them, cannot be
 #            reached; `frame.rotation` works, and says nothing of a mirrored picture.
 # Source:    PyAV, av/sidedata/sidedata.py: Type, _SideDataContainer; FFmpeg, libavutil/frame.h:
 #            AV_FRAME_DATA_EXIF.
