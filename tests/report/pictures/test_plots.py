@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-import pytest
-
 from merbench.api import TrainConfig
 from merbench.report.pictures import plots
 from merbench.report.pictures.against_cost import against
@@ -74,25 +72,6 @@ def test_a_picture_of_few_of_many_models_says_so(monkeypatch):
     )
     made = pictures(Board(entries[0].first.track, metrics, entries), scores, {})
     assert made["learning.svg"][1].endswith("the first 1 of 2 models")
-
-
-@pytest.mark.parametrize(
-    ("width", "blocks"),
-    [
-        (None, [(2, 3, 4, 5)]),
-        (80, [(2, 3, 4, 5)]),
-        (40, [(2, 3), (4, 5)]),
-        (10, [(2,), (3,), (4,), (5,)]),
-    ],
-)
-def test_a_matrix_is_cut_to_the_terminal(monkeypatch, width, blocks):
-    from merbench.cli.look.compare.every_pair import _blocks
-
-    monkeypatch.setattr("merbench.cli.shared.output.room", lambda: width)
-    assert [
-        tuple(at + 1 for at in block)
-        for block in _blocks(["one", "a model of 17 c.", "3", "4", "5"])
-    ] == blocks
 
 
 HOSTILE = ("$\\frac{$_^", "_under", 'a<b>&"', "\U0001f600 \u05d4\u05d8\u05d5\u05d1", "我" * 80)

@@ -1,9 +1,13 @@
-"""Differences are shown in the unit that tables have: accuracies in percent, errors as they are."""
+"""The matrix of every pair: differences in the unit that tables have (accuracies in percent, errors as
+they are), as wide as the terminal.
+"""
 
 from __future__ import annotations
 
+import pytest
+
 from merbench.api.declarations.metrics import MetricFacts
-from merbench.cli.look.compare.every_pair import _cell
+from merbench.cli.look.compare.every_pair import _blocks, _cell
 from merbench.report.scores.paired_differences import Difference
 
 ACCURACY = MetricFacts(
@@ -23,3 +27,20 @@ def test_what_rounds_to_nothing_has_no_sign_of_a_loss():
     none = Difference(-0.0001, -0.0004, -0.0, 0.9)
     assert _cell(none, ERROR) == "+0.000"
     assert none.ends(ERROR.digits, ERROR.scale) == "[+0.000, +0.000]"
+
+
+@pytest.mark.parametrize(
+    ("width", "blocks"),
+    [
+        (None, [(2, 3, 4, 5)]),
+        (80, [(2, 3, 4, 5)]),
+        (40, [(2, 3), (4, 5)]),
+        (10, [(2,), (3,), (4,), (5,)]),
+    ],
+)
+def test_a_matrix_is_cut_to_the_terminal(monkeypatch, width, blocks):
+    monkeypatch.setattr("merbench.cli.look.compare.every_pair.room", lambda: width)
+    assert [
+        tuple(at + 1 for at in block)
+        for block in _blocks(["one", "a model of 17 c.", "3", "4", "5"])
+    ] == blocks
