@@ -23,8 +23,8 @@ from merbench.results.files import is_inside
 
 _KEY = re.compile(r"\{(\w+)\}")
 """A column in the pattern of a clip's place."""
-_OF_DIMENSIONS = {2: ("offset",), 3: ("length", "padding")}
-"""Dimensions of an array of features -> the settings that say which of its steps are real."""
+_OF_OTHER_ARRAYS = {2: ("length", "padding"), 3: ("offset",)}
+"""Dimensions of an array of features -> settings of steps that arrays of others have."""
 
 
 def strings(cells: list[str]) -> np.ndarray:
@@ -179,7 +179,7 @@ class TableFiles:
         values = _in_native_floats(arrays.array(name, "fiu", (2, 3)))
         if not values.shape[-1]:
             raise section.error(f"{arrays.path}: array {name!r} is 0 wide; take the stream out")
-        if unused := [key for key in _OF_DIMENSIONS[5 - values.ndim] if key in section]:
+        if unused := [key for key in _OF_OTHER_ARRAYS[values.ndim] if key in section]:
             raise section.error(
                 f"{unused[0]} is not for the {values.ndim} dimensions of array {name!r}: length "
                 "and padding are for [rows, steps, width], offset for [all steps, width]; take it "
