@@ -5,10 +5,10 @@ killed or the disk is full; and a name never leads out of its folder.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
-import socket
 import stat
 import sys
 import tempfile
@@ -17,12 +17,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
 from merbench.api.errors import DataError, RequestError
+from merbench.results.processes import machine, started
 
-_TEMPORARY = re.compile(r"\..*\.(?P<pid>\d{1,9})@(?P<host>[A-Za-z0-9-]*)\.[^.]+\.tmp")
-_MINUTE, _DAY = 60, 86_400
+_TEMPORARY = re.compile(r"\..*\.(?P<pid>\d{1,9})@(?P<machine>[A-Za-z0-9-]*)\.[^.]+\.tmp")
+_DAY = 86_400
 
 
 def under_a_file(folder: Path) -> str:
@@ -205,15 +204,14 @@ def sweep(*folders: Path) -> None:
                 age = now_seconds - path.lstat().st_mtime
                 if match is None:
                     continue
-                is_this_host = match["host"] == _host()
-                is_abandoned = is_this_host and not psutil.pid_exists(int(match["pid"]))
-                if age > _DAY or (is_abandoned and age > _MINUTE):
+                is_here = match["machine"] == _machine()
+                if age > _DAY or (is_here and started(int(match["pid"])) is None):
                     path.unlink()
 
 
 def temporary_beside(path: Path) -> Path:
     """A new empty file whose name shows ``sweep`` which process wrote it."""
-    owner = f"{os.getpid()}@{_host()}"
+    owner = f"{os.getpid()}@{_machine()}"
     handle, name = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name[:120]}.{owner}.", suffix=".tmp"
     )
@@ -221,8 +219,8 @@ def temporary_beside(path: Path) -> Path:
     return Path(name)
 
 
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
+def _machine() -> str:
+    return hashlib.sha256(machine().encode()).hexdigest()[:16]
 
 
 def _write_through(path: Path, data: bytes, target: Path) -> None:

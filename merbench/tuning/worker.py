@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import psutil
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
+
+from merbench.results.processes import machine, started
 
 WORKER, BEAT = "worker", "beat"
 """User attributes of a trial: whose it is, and that worker's last sign of life."""
@@ -36,8 +35,7 @@ class Worker:
         unclaimed: float = 10.0,
     ) -> None:
         self.storage, self.beat, self.grace, self.unclaimed = storage, beat, grace, unclaimed
-        started = round(psutil.Process().create_time(), 1)
-        self.name = {"host": _host(), "pid": os.getpid(), "started": started}
+        self.name = {"host": machine(), "pid": os.getpid(), "started": started(os.getpid())}
         self.lost_trial = False
         """Another worker has failed the trial that this one is at."""
         self._claimed: int | None = None
@@ -82,31 +80,9 @@ class Worker:
             # Its end was not written, say because the disk was full: nobody is at it any more.
             return trial._trial_id != self._claimed
         if worker and worker["host"] == self.name["host"]:
-            return not _is_alive(worker["pid"], worker["started"])
+            return bool(started(worker["pid"]) != worker["started"])
         mark, seconds = (worker, trial.user_attrs.get(BEAT)), time.monotonic()
         known_mark, since = self._marks.get(trial.number, (None, seconds))
         if known_mark != mark:
             self._marks[trial.number], since = (mark, seconds), seconds
         return seconds - since > (self.grace if worker else self.unclaimed)
-
-
-def _host() -> str:
-    """Two processes with the same answer see each other's process numbers: machine, its boot and,
-    where there are such, the namespace.
-    """
-    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
-    words = [socket.gethostname()]
-    if boot.exists():
-        words += [boot.read_text().strip(), str(namespace.readlink())]
-    return " ".join(words)
-
-
-def _is_alive(pid: int, started: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        # A process number is given again; a killed child stays in the table until its parent asks
-        # for it.
-        same = abs(process.create_time() - started) < 2
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False

@@ -12,7 +12,6 @@ import subprocess
 import sys
 
 import optuna
-import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from optuna.distributions import FloatDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from merbench.results.processes import started
 from merbench.tuning.retries import (
     END,
     LOST,
@@ -152,21 +152,18 @@ def test_a_worker_is_gone_when_its_process_is_and_not_before():
     me.stop()
     assert me.is_gone(study.trials[0]), "it is this process, which is at it no more"
     assert Worker(study._storage).is_gone(study.trials[0]), "nor in another call"
-    code = "import psutil, time; print(psutil.Process().create_time(), flush=True); time.sleep(600)"
-    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    started = float(other.stdout.readline())
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     study._storage.set_trial_user_attr(
-        mine._trial_id, "worker", {**me.name, "pid": other.pid, "started": started}
+        mine._trial_id, "worker", {**me.name, "pid": other.pid, "started": started(other.pid)}
     )
     assert not me.is_gone(study.trials[0])
     other.kill()
-    while psutil.Process(other.pid).status() != psutil.STATUS_ZOMBIE:
-        pass
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
     assert me.is_gone(study.trials[0]), "a child that nobody has asked for yet"
     other.wait()
     assert me.is_gone(study.trials[0])
     study._storage.set_trial_user_attr(
-        mine._trial_id, "worker", {**me.name, "pid": os.getpid(), "started": started - 1000}
+        mine._trial_id, "worker", {**me.name, "pid": os.getpid(), "started": "0"}
     )
     assert me.is_gone(study.trials[0]), "its number was given to another process"
 

@@ -9,26 +9,25 @@ from torch import Tensor
 
 from merbench.api.material.types import Steps
 
-_LONG = 256
-"""Steps of all modalities together from which small groups pay in ``by_length``."""
-_MOST_ROWS = 16
-"""Of such a group: what is made of them at once takes memory."""
+_MOST_STEPS = 15_000
+"""Of the rows of a group in all: what is made of them at once takes memory."""
 
 
 def by_length(
     f: Callable[[dict[str, Steps]], Tensor], parts: Mapping[str, Steps], *, attends: bool = False
 ) -> Tensor:
     """f(parts) [B, ...], on a CPU computed in groups of rows of like length: up to four of at least
-    eight rows, or, where f ``attends`` from step to step and they are many, those of least cost.
+    eight rows, or, where f ``attends`` from step to step, those of least cost.
 
     A batch is padded to its longest utterance, several times the usual one, and what attention
-    costs grows with the square of that. A GPU runs the whole faster than the pieces.
+    costs grows with the square of that; short rows cost less than a group does. A GPU runs the
+    whole faster than the pieces.
     """
     masks = [steps.mask_BL for steps in parts.values()]
     if masks[0].is_cuda:
         return f(dict(parts))
     steps_B, order_B = torch.stack([mask_BL.sum(1) for mask_BL in masks]).sum(0).sort(stable=True)
-    if attends and sum(mask_BL.shape[1] for mask_BL in masks) > _LONG:
+    if attends:
         groups = order_B.split(_sizes(steps_B.tolist()) or [0])
     else:
         groups = order_B.chunk(max(1, min(4, len(order_B) // 8)))
@@ -48,14 +47,16 @@ def _sizes(steps: Sequence[int]) -> list[int]:
     """Of the groups of least cost into which rows, sorted by their steps, can be cut.
 
     Each row costs what the longest of its group does, L + L^2 / 300, and a group 500 more: of these
-    units MulT takes 27 microseconds a training step on two cores.
+    units MulT takes 27 microseconds a training step on two cores. A group has ``_MOST_STEPS`` at
+    most.
     """
     cost, begins = [0.0], [0]
     for end, longest in enumerate(steps, 1):
         row = longest + longest**2 / 300
+        most = max(1, _MOST_STEPS // max(1, longest))
         least, begin = min(
             (cost[begin] + 500 + (end - begin) * row, begin)
-            for begin in range(max(0, end - _MOST_ROWS), end)
+            for begin in range(max(0, end - most), end)
         )
         cost.append(least)
         begins.append(begin)

@@ -23,6 +23,7 @@ from typing import Any
 
 from merbench.api.declarations.config import Config
 from merbench.results.files import errors_name, temporary_beside
+from merbench.results.processes import machine, started
 from merbench.results.records.sealed import read_file
 
 STALE = 120.0
@@ -33,9 +34,7 @@ TELL = 5.0
 
 
 class Holder(Config):
-    """Who holds a claim. ``machine`` identifies one boot and one process namespace.
-    ``about``: how far the run is.
-    """
+    """Who holds a claim, and with ``about`` how far the run is."""
 
     run_id: str
     host: str
@@ -60,9 +59,9 @@ class Claims:
         me = Holder(
             run_id=run_id,
             host=socket.gethostname(),
-            machine=_machine(),
+            machine=machine(),
             pid=os.getpid(),
-            started=_started(os.getpid()) or "",
+            started=started(os.getpid()) or "",
         )
         before = self._files(run_id)
         last = max(before, default=-1)
@@ -151,8 +150,8 @@ class Claims:
         return {n: _read(self._path(run_id, n)) for n in _numbers(self.root, run_id)}
 
     def _alive(self, path: Path, holder: Holder | None) -> bool:
-        if holder and holder.host == socket.gethostname() and holder.machine == _machine():
-            return _started(holder.pid) == holder.started
+        if holder and holder.machine == machine():
+            return started(holder.pid) == holder.started
         try:
             # A time ahead of the file system's own is no sign of life: a clock was wrong.
             return abs(_now(self.root) - path.stat().st_mtime) < STALE
@@ -257,35 +256,3 @@ def _temporary(path: Path) -> Path:
 def _now(folder: Path) -> float:
     with TemporaryFile(dir=folder) as file:
         return os.fstat(file.fileno()).st_mtime
-
-
-def _machine() -> str:
-    """This boot of this machine and, in containers, this process namespace. Empty where the system
-    tells neither.
-    """
-    try:
-        return (
-            f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} "
-            f"{Path('/proc/self/ns/pid').readlink()}"
-        )
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str | None:
-    """When a process began, in the system's own units ("" where it does not tell); None where there
-    is no such process.
-    """
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
-        return None if state in "ZX" else fields[18]
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return ""

@@ -51,7 +51,7 @@ class RootFolder:
                 pass
             self._first_use = folder, _identity(folder)
             self._missing = missing_folders(self.path)
-            sweep(*(self.path / name for name in SWEPT))
+            self._sweep()
         except OSError as error:
             raise RequestError(
                 f"the store {self.path} cannot be written ({error.strerror}); "
@@ -86,5 +86,11 @@ class RootFolder:
             ) from error
 
     def remove_if_empty(self) -> None:
-        """Remove the folders that a refused request has made and left empty."""
+        """Remove the folders that a refused request has made and left empty, but for what its
+        processes were writing when they were ended.
+        """
+        self._sweep()
         remove_empty(self.path / "claims", *self._missing)
+
+    def _sweep(self) -> None:
+        sweep(*(self.path / name for name in SWEPT))

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from merbench_baselines.fusions.mult import Block, MulT, positions
+from merbench_baselines.fusions.mult import Block, MulT, last_of, positions
 
 
 class Settings(Protocol):
@@ -46,6 +46,13 @@ class Transformer(nn.Module):
         for block in self.blocks:
             z_BTD = block(z_BTD, source_BSD, mask_BS)
         return self.norm(z_BTD)
+
+    def last_step(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+        """[B, D]: of what the transformer makes of x itself, the last real step; zeros where there
+        are none.
+        """
+        z_BD = last_of(self.blocks, self.embed(x_BLD), mask_BL)
+        return torch.where(mask_BL.any(1, keepdim=True), self.norm(z_BD), 0.0)
 
 
 class PositionsFromZero(nn.Module):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from merbench.api.errors import RequestError
+from merbench.results import processes
+from merbench.results.files import temporary_beside
 from merbench.results.store import claims as module
 from merbench.results.store.claims import Claims
 from merbench.results.store.store import Store
@@ -62,11 +64,11 @@ def test_a_process_number_that_is_used_again_is_another_process(tmp_path):
     assert takes(claims, "a")
 
 
-@pytest.mark.parametrize("change", [{"host": "other"}, {"machine": "another boot"}])
-def test_a_claim_of_another_machine_holds_until_it_gives_no_sign_of_life(tmp_path, change):
+def test_a_claim_of_another_machine_holds_until_it_gives_no_sign_of_life(tmp_path):
     claims = Claims(tmp_path)
     claim = claims.take("a")
-    claim.path.write_text(claim.holder.model_copy(update={"pid": 1, **change}).model_dump_json())
+    other = claim.holder.model_copy(update={"pid": 1, "machine": "another boot"})
+    claim.path.write_text(other.model_dump_json())
     assert not takes(claims, "a") and list(claims.held()) == ["a"]
     old = time.time() - module.STALE - 1
     os.utime(claim.path, (old, old))
@@ -76,7 +78,8 @@ def test_a_claim_of_another_machine_holds_until_it_gives_no_sign_of_life(tmp_pat
 def test_a_claim_from_the_future_is_no_sign_of_life(tmp_path):
     claims = Claims(tmp_path)
     claim = claims.take("a")
-    claim.path.write_text(claim.holder.model_copy(update={"host": "other"}).model_dump_json())
+    other = claim.holder.model_copy(update={"machine": "another boot"})
+    claim.path.write_text(other.model_dump_json())
     ahead = time.time() + 86_400
     os.utime(claim.path, (ahead, ahead))
     assert not claims.held() and takes(claims, "a")
@@ -86,7 +89,7 @@ def test_waiting_for_a_claim_is_announced_once_with_the_way_out(tmp_path, monkey
     monkeypatch.setattr(module, "TELL", 0.0)
     claims, sentences = Claims(tmp_path), []
     claim = claims.take("a")
-    other = claim.holder.model_copy(update={"host": "other", "pid": 7})
+    other = claim.holder.model_copy(update={"host": "other", "machine": "other", "pid": 7})
     claim.path.write_text(other.model_dump_json())
 
     def give_up(sentence):
@@ -103,12 +106,28 @@ def test_what_dead_processes_left_of_a_claim_is_dropped_and_no_other(tmp_path):
     claims = Claims(tmp_path)
     for run_id, pid in (("dead", 2**22 + 1), ("alive", os.getppid())):
         claim = claims.take(run_id)
-        started = module._started(pid) or ""
+        started = processes.started(pid) or ""
         holder = claim.holder.model_copy(update={"pid": pid, "started": started})
         claim.path.write_text(holder.model_dump_json())
         claims.drop_dead(run_id)
     assert list(claims.held()) == ["alive"]
     assert [path.name for path in claims.root.iterdir()] == ["alive.0"]
+
+
+def test_a_refused_request_leaves_no_claim_that_its_processes_were_writing(tmp_path):
+    store = Store(tmp_path / "new")
+    store.require_writable()
+    assert Claims(store.root).take("a"), "what makes the folder"
+    (store.root / "claims" / "a.0").unlink()
+
+    def write_until_ended():
+        temporary_beside(store.root / "claims" / "b.0")
+        os._exit(1)
+
+    elsewhere(write_until_ended)
+    assert list(store.root.rglob("*.tmp"))
+    store.remove_if_empty()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_living_holder_renews_its_claim_and_tells_how_far_it_is(tmp_path, monkeypatch):
@@ -210,7 +229,7 @@ def test_a_claim_that_was_taken_and_given_back_between_looking_and_taking_is_not
     claims, create = Claims(tmp_path), module._create
     dead = claims.take("a")
     dead.path.write_text(dead.holder.model_copy(update={"pid": 2**22 + 1}).model_dump_json())
-    alive = dead.holder.model_copy(update={"pid": 7, "host": "other"})
+    alive = dead.holder.model_copy(update={"pid": 7, "machine": "other"})
 
     def late(path, holder):
         dead.path.write_text(alive.model_dump_json())

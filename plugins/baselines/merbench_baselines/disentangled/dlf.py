@@ -12,7 +12,6 @@ from merbench.api import (
     Context,
     Modality,
     Steps,
-    last_step,
     masked_mean,
     require_heads,
 )
@@ -130,8 +129,7 @@ class DLF(PartedFusion):
             z_BTD, mask_BT = s_BLD, parts[m].mask_BL
             if m in self.attract:
                 z_BTD, mask_BT = self.attract[m](specific["text"], mask_BT, s_BLD), text_BT
-            z_BTD = self.memory[m](z_BTD, mask_BT)
-            last.append(last_step(z_BTD, mask_BT))
+            last.append(self.memory[m].last_step(z_BTD, mask_BT))
         return last
 
     def read(self, parts: dict[str, Steps]) -> Tensor:
@@ -141,7 +139,7 @@ class DLF(PartedFusion):
             mask_BL = steps.mask_BL
             s_BLD, c_BLD, errors = self.part[m](self.embed(m, steps), mask_BL, self.shared)
             specific[m] = s_BLD
-            common.append(last_step(self.shared_memory[m](c_BLD, mask_BL), mask_BL))
+            common.append(self.shared_memory[m].last_step(c_BLD, mask_BL))
             parted.append(errors)
         h = dict(zip(specific, self.attracted(specific, parts), strict=True))
         branches = {m: self.residual[m](h_BD) for m, h_BD in h.items()}

@@ -12,7 +12,6 @@ from merbench.api import (
     Context,
     Modality,
     Steps,
-    last_step,
     masked_mean,
     require_heads,
 )
@@ -145,8 +144,7 @@ class DMD(PartedFusion):
                 )
                 for source in sources
             ]
-            h_BTD = self.memory[target](torch.cat(towards, 2), masks[target])
-            last[target] = last_step(h_BTD, masks[target])
+            last[target] = self.memory[target].last_step(torch.cat(towards, 2), masks[target])
         return last
 
     def read(self, parts: dict[Modality, Steps]) -> Tensor:
@@ -156,7 +154,7 @@ class DMD(PartedFusion):
         for m, steps in parts.items():
             s_BLD, c_BLD, errors = self.part[m](self.embed(m, steps), masks[m], self.shared)
             specific[m], pooled[m] = s_BLD, masked_mean(c_BLD, masks[m])
-            common.append(last_step(self.shared_memory[m](c_BLD, masks[m]), masks[m]))
+            common.append(self.shared_memory[m].last_step(c_BLD, masks[m]))
             errors_by_modality.append(errors)
         attended_BD = self.attended(specific, masks)
         shared_BD = torch.cat(common, 1)

@@ -22,7 +22,6 @@ from merbench.api import (
     by_length,
     compact,
     complete,
-    last_step,
     masked_mean,
     masked_softmax,
     present_modalities,
@@ -123,7 +122,7 @@ class EMOE(nn.Module):
         for m, steps in parts.items():
             dropout = self.text_dropout if m == "text" else None
             c_BLD = self.shared(convolved(self.convolve[m], steps, dropout))
-            last.append(last_step(self.memory[m](c_BLD, steps.mask_BL), steps.mask_BL))
+            last.append(self.memory[m].last_step(c_BLD, steps.mask_BL))
         return torch.cat(last, 1)
 
     def routes(self, steps: Mapping[Modality, Steps], present_BM: Tensor) -> Tensor:

@@ -81,6 +81,18 @@ class Block(nn.Module):
         return z_BTD + self.dropout(self.f(n_BTD))
 
 
+def last_of(blocks: nn.ModuleList, z_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+    """[B, D]: of what self-attention blocks make of z, the last real step. The last block computes
+    that step alone.
+    """
+    for block in blocks[:-1]:
+        z_BLD = block(z_BLD, None, mask_BL)
+    z_B1D = last_step(z_BLD, mask_BL)[:, None]
+    for block in blocks[-1:]:
+        z_B1D = block(z_B1D, z_BLD, mask_BL)
+    return z_B1D[:, 0]
+
+
 class MulT(nn.Module):
     """Crossmodal transformers for every ordered pair of modalities, then one self-attention
     transformer a target (section 3).
@@ -174,13 +186,9 @@ class MulT(nn.Module):
                 for block in self.cross[f"{b}_to_{a}"]:
                     z_BTd = block(z_BTd, embedded[b], parts[b].mask_BL)
                 towards.append(z_BTd)
-            z_BTD, mask_BT = torch.cat(towards, 2), parts[a].mask_BL
-            for block in self.memory[a][:-1]:
-                z_BTD = block(z_BTD, None, mask_BT)
-            z_B1D = last_step(z_BTD, mask_BT)[:, None]
-            for block in self.memory[a][-1:]:  # of its result only the last step is read
-                z_B1D = block(z_B1D, z_BTD, mask_BT)
-            last.append(torch.where(mask_BT.any(1, keepdim=True), self.norm[a](z_B1D[:, 0]), 0.0))
+            mask_BT = parts[a].mask_BL
+            z_BD = last_of(self.memory[a], torch.cat(towards, 2), mask_BT)
+            last.append(torch.where(mask_BT.any(1, keepdim=True), self.norm[a](z_BD), 0.0))
         return torch.cat(last, 1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:

@@ -22,7 +22,6 @@ from merbench.api import (
     by_length,
     compact,
     complete,
-    last_step,
     masked_max,
     present_modalities,
     require_heads,
@@ -139,9 +138,8 @@ class TETFN(nn.Module):
                 if name in self.enhance:
                     source_BSD = self.enhance[name](source_BSD, parts["text"].mask_BL, x["text"])
                 towards.append(self.cross[name](x[target], parts[source].mask_BL, source_BSD))
-            mask_BT = parts[target].mask_BL
-            h_BTD = self.memory[target](torch.cat(towards, 2), mask_BT)
-            last.append(last_step(h_BTD, mask_BT))
+            found_BTD, mask_BT = torch.cat(towards, 2), parts[target].mask_BL
+            last.append(self.memory[target].last_step(found_BTD, mask_BT))
         return torch.cat((*utterances, *last), 1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
