@@ -118,6 +118,10 @@ def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
         ),
         ({"settings": {"train.lr": "fast"}}, "train.lr='fast' does not fit the training loop"),
         ({"settings": {"train.lr": -1}}, "train.lr=-1"),
+        (
+            {"settings": {"objective.weight": 1}},
+            "a setting of an objective names it: objective.task.FIELD",
+        ),
         ({"settings": {"train.nonsense": 1}}, "unknown setting 'train.nonsense'"),
         ({"settings": {"label_encoder.text": "word"}}, "has no label_encoder"),
         ({"settings": {"encoder.nonsense": 1}}, "unknown setting 'encoder.nonsense'"),

@@ -155,9 +155,10 @@ class Settings:
         objectives = [f"objective.{o}" for o in self.objectives]
         stages = [f"stage.{s}" for s in self.stages]
         slots = {"train", "encoder", *PART_KEYS, *objectives, *stages, *self._view_slots()}
+        slots -= {"objective"}  # what it names is a part
         # An objective's name may hold dots of its own only if nobody ever has to set a field of it,
         # so the last dot splits.
-        if slot not in slots - {"objective"}:
+        if slot not in slots:
             of_another_objective = slot.startswith("objective.")
             if not strict and of_another_objective:  # which this run does not have
                 return
@@ -188,6 +189,9 @@ class Settings:
         advice = (
             f"did you mean {suggestions}?" if suggested_slots else f"the parts here are {own_slots}"
         )
+        if slot == "objective" and self.objectives:
+            keys = " or ".join(f"objective.{o}.FIELD" for o in self.objectives)
+            advice = f"a setting of an objective names it: {keys}"
         return (
             f"unknown setting {key!r}; {advice} "
             f"({origin} takes PART.FIELD=VALUE, such as train.lr=1e-3)"
