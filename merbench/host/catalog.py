@@ -15,7 +15,8 @@ from merbench.api.declarations.recipe import Recipe
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.system_errors import sentence_of
-from merbench.host.discovery import Declaration, Plugin, kind_of
+from merbench.host.declarations import Declaration, kind_of
+from merbench.host.discovery import Plugin
 from merbench.host.guarded_imports import off_stdout
 from merbench.results.metrics import BUILT_IN, Registry
 

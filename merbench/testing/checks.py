@@ -14,7 +14,8 @@ from typing import Any
 
 from merbench.api import MetricDef, Recipe, RequestError
 from merbench.host.catalog import Catalog, unknown
-from merbench.host.discovery import Plugin, kind_of
+from merbench.host.declarations import kind_of
+from merbench.host.discovery import Plugin
 from merbench.testing.parts.checks import checks as part_checks
 from merbench.testing.parts.metric import makes_a_number
 from merbench.testing.recipes.checks import checks as recipe_checks

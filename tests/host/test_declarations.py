@@ -24,7 +24,8 @@ from merbench.api import (
     View,
 )
 from merbench.host.catalog import Catalog
-from merbench.host.discovery import OWN_DISTRIBUTIONS, DeclarationError, Plugin, checked, discover
+from merbench.host.declarations import DeclarationError, checked
+from merbench.host.discovery import OWN_DISTRIBUTIONS, Plugin, discover
 
 
 def test_disabled_plugins_are_left_out():

@@ -25,7 +25,8 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
-from merbench.host.discovery import Plugin, checked
+from merbench.host.declarations import checked
+from merbench.host.discovery import Plugin
 from merbench.testing import tiny
 from merbench.testing.checks import check_plugin
 from merbench.testing.recipes.trained import trained
