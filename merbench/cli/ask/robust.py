@@ -19,6 +19,7 @@ from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.request import gather
 from merbench.cli.shared.run_options import run_options
 from merbench.cli.shared.session import Session
+from merbench.report.tables.numbers import number
 
 if TYPE_CHECKING:
     from merbench.analyses.missing_rates import RateCurve
@@ -231,10 +232,7 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
     for curve in sorted(curves, key=order):  # models in adjacent lines
         metric = metrics[curve.metric]
         values = [*(curve.points[k].mean for k in rates), curve.area, curve.spread]
-        numbers = [
-            "" if value is None else f"{metric.scale * value:z.{metric.digits}f}"
-            for value in values
-        ]
+        numbers = ["" if value is None else number(value, metric) for value in values]
         sheet.add_row(metric.title, curve.missing, curve.model, *numbers)
     show(sheet)
     if len(rates) < len(curves[0].points):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from merbench.cli.shared.output import plain_table, room, show, show_text
+from merbench.report.tables.numbers import signed, signed_interval
 
 if TYPE_CHECKING:
     from merbench.report.scores.paired_differences import Difference, Line
@@ -71,8 +72,8 @@ def _show_differences(
     for line, d in compared:
         names = (line.name,) if base else (line.name, line.against)
         numbers = (
-            f"{facts.scale * d.mean:+z.{facts.digits}f}{'*' if d.significant else ' '}",
-            d.ends(facts.digits, facts.scale),
+            f"{signed(d.mean, facts)}{'*' if d.significant else ' '}",
+            signed_interval((d.low, d.high), facts),
             f"{d.p:.3f}",
             f"{d.p_adjusted:.3f}",
         )

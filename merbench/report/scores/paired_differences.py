@@ -38,13 +38,6 @@ class Difference:
     def significant(self) -> bool:
         return self.p_adjusted < ALPHA
 
-    def ends(self, digits: int, scale: float = 1.0) -> str:
-        """The interval; a dash where there is none, as with the rows of a single video."""
-        if math.isnan(self.low):
-            return "–"
-        low, high = scale * self.low, scale * self.high
-        return f"[{low:+z.{digits}f}, {high:+z.{digits}f}]"
-
     def as_json(self) -> dict[str, float | bool | None]:
         plain = {k: None if math.isnan(v) else v for k, v in asdict(self).items()}
         return {**plain, "significant": self.significant}

@@ -17,7 +17,7 @@ from merbench.report.site.interval_strip import Strip, strip
 from merbench.report.site.run_facts import RunFacts, facts_of_runs, finding
 from merbench.report.site.template import render
 from merbench.report.site.titles import headline
-from merbench.report.tables.table import number
+from merbench.report.tables.numbers import interval, number
 
 ABOUT = "about.toml"
 
@@ -134,7 +134,7 @@ def _best_of_models(board: Board, scores: BoardScores) -> dict[str, Best]:
             name,
             f"{standing.rank}, tied" if tied else str(standing.rank),
             number(row.summary[scores.metric].mean, metric),
-            f"[{number(ends[0], metric)}, {number(ends[1], metric)}]" if ends else "",
+            interval(ends, metric) if ends else "",
             standing.rank == 1,
         )
     return best

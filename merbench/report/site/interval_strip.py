@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
 from merbench.report.site.axis import Axis
-from merbench.report.tables.table import number
+from merbench.report.tables.numbers import number
 
 MODELS = 5
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from merbench.api.plural import count_of
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
-from merbench.report.tables.table import number
+from merbench.report.tables.numbers import number
 from merbench.results.records.provenance import version_order
 from merbench.results.records.record import Record
 

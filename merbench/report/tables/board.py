@@ -12,6 +12,7 @@ from merbench.api.declarations.metrics import MetricFacts
 from merbench.api.material.types import SpaceKind
 from merbench.report.scores.rows.pooled_seeds import RowCounts
 from merbench.report.scores.statistics.means import Summary, half_width
+from merbench.report.tables.numbers import size
 from merbench.report.tables.table import (
     FLOORS,
     LEAVES_METRIC,
@@ -20,7 +21,6 @@ from merbench.report.tables.table import (
     Row,
     floors_among,
     metric_columns,
-    size,
 )
 from merbench.results.metrics import TaskMetrics
 

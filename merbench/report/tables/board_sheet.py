@@ -12,6 +12,7 @@ from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.statistics.means import summaries_as_json
 from merbench.report.scores.statistics.p_values import ALPHA
 from merbench.report.tables import board as words
+from merbench.report.tables.numbers import interval, number
 from merbench.report.tables.published import TIERS, Claim, published, re_run, tier
 from merbench.report.tables.table import (
     FLOORS,
@@ -22,7 +23,6 @@ from merbench.report.tables.table import (
     Column,
     Row,
     metric_columns,
-    number,
 )
 
 ABLATIONS, OPTIMUM, CLAIMS = "ablations", "best possible, given", "claims of "
@@ -103,11 +103,11 @@ def _against_rerun(by: str, claim: Claim, board: Board, scores: BoardScores) -> 
     if rerun is None or scores.metric not in claim.scores:
         return ""
     claimed, mean = claim.scores[scores.metric], rerun.summary[scores.metric].mean
-    low, high = (number(end, metric) for end in rerun.intervals[scores.metric])
+    ends = interval(rerun.intervals[scores.metric], metric)
     includes = "excludes" if tier(claim, board, scores) == "contradicted" else "includes"
     return (
         f"{by} reports {metric.title} {number(claimed, metric)} for {claim.name}; re-run here on "
-        f"the same inputs, {claim.model} reaches {number(mean, metric)} [{low}, {high}], "
+        f"the same inputs, {claim.model} reaches {number(mean, metric)} {ends}, "
         f"an interval that {includes} the reported value"
     )
 

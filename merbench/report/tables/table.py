@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeGuard
 
 from merbench.api.declarations.metrics import MetricFacts
+from merbench.report.tables.numbers import MISSING, interval, number
 
-MISSING = "–"
 BETWEEN = " / "
 FLOORS = "floors"
 Best = Literal["highest", "lowest"]
@@ -194,16 +194,6 @@ def _defined(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)
 
 
-def number(value: float, column: Column | MetricFacts) -> str:
-    return f"{value * column.scale:z.{column.digits}f}"
-
-
-def size(difference: float, metric: MetricFacts) -> str:
-    """Of one that is not 0: ``0.043``, or ``less than 0.001`` where its digits would be zeros."""
-    digits = number(abs(difference), metric)
-    return digits if float(digits) else f"less than {10**-metric.digits:.{metric.digits}f}"
-
-
 def _text(cell: Cell | str, column: Column) -> str:
     """``0.953 ± 0.012 [0.901, 1.002]``, each part where it is there."""
     if isinstance(cell, str):
@@ -214,7 +204,7 @@ def _text(cell: Cell | str, column: Column) -> str:
     if column.deviation and _defined(cell.sd):
         text += f" ± {number(cell.sd, column)}"
     if _defined(cell.low) and _defined(cell.high):
-        text += f" [{number(cell.low, column)}, {number(cell.high, column)}]"
+        text += f" {interval((cell.low, cell.high), column)}"
     return text
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -19,7 +17,7 @@ from merbench.report.scores.compare import (
     sides_of_one_track,
     together,
 )
-from merbench.report.scores.paired_differences import Difference, differences
+from merbench.report.scores.paired_differences import differences
 from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.rows.pooled_seeds import Scored
 from merbench.report.scores.runs_of_a_store import StoreSource
@@ -128,11 +126,6 @@ def test_rows_that_differ_most_and_calibration(sides):
     points = calibration(a, "mae", 4)
     p = np.sort(np.concatenate([s.rows.prediction for s in a.values()]))
     assert [x for x, _ in points] == pytest.approx([part.mean() for part in np.split(p, 4)])
-
-
-def test_an_interval_that_is_not_there_is_a_dash():
-    assert Difference(0.5, -0.25, 1.5, 0.1).ends(2) == "[-0.25, +1.50]"
-    assert Difference(0.5, math.nan, math.nan, 1.0).ends(2) == "–"
 
 
 def test_a_plugins_metric_is_compared_with_an_interval():

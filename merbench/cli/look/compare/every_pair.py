@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.cli.look.compare.metric import chosen_metric
 from merbench.cli.shared.output import plain_table, room, say, show, show_json
+from merbench.report.tables.numbers import signed
 
 if TYPE_CHECKING:
     from merbench.api.declarations.metrics import MetricFacts
@@ -110,8 +111,7 @@ def _print(title: str, metric: MetricFacts, order: Sequence[str], differences: D
 def _cell(difference: Difference | None, metric: MetricFacts) -> str:
     if difference is None:
         return ""
-    mean = f"{metric.scale * difference.mean:+z.{metric.digits}f}"
-    return f"{mean}{'*' if difference.significant else ''}"
+    return f"{signed(difference.mean, metric)}{'*' if difference.significant else ''}"
 
 
 def _blocks(order: Sequence[str]) -> list[range]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from merbench.api.plural import count_of
 from merbench.cli.look.compare.metric import chosen_metric
 from merbench.cli.shared.output import BETWEEN, plain_table, room, say, show, show_json
 from merbench.cli.shared.session import Session
+from merbench.report.tables.numbers import signed, signed_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,9 +150,9 @@ def _differences(compared: Comparison) -> Table:
     for metric, d in compared.differences.items():
         facts = compared.board.metrics[metric]
         name = f"{metric} (%)" if facts.scale == 100 else metric
-        digits = facts.digits + 1
-        mean = f"{facts.scale * d.mean:+z.{digits}f}"
-        table.add_row(name, mean, d.ends(digits, facts.scale), f"{d.p:.4f}")
+        finer = replace(facts, digits=facts.digits + 1)
+        ends = signed_interval((d.low, d.high), finer)
+        table.add_row(name, signed(d.mean, finer), ends, f"{d.p:.4f}")
     return table
 
 

@@ -16,7 +16,7 @@ from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.site.board_page.reproduce import phrases
 from merbench.report.site.deduplicated_data import interned
 from merbench.report.site.packed_numbers import packed
-from merbench.report.tables.table import number, size
+from merbench.report.tables.numbers import number, signed, signed_interval, size
 from merbench.results.records.record import Record
 
 RUN_FIELDS = ("seed", "fold", "id", "valid", "test", "best", "seconds", "started", "error")
@@ -90,19 +90,17 @@ def compared(test: Comparison, metric: MetricFacts, titles: Mapping[str, str]) -
     other = titles.get(test.against, test.against)
     if test.difference is None or test.p is None or test.p_adjusted is None:
         return rank + (f"Not tested against {other}." if other else "The best mean of the board.")
-    mean, low, high = (metric.scale * value for value in test.difference)
-    low, high = sorted((low, high))
+    mean, *ends = test.difference
     direction = "worse" if (mean < 0) == metric.higher_is_better else "better"
-    digits = metric.digits
-    gap = f"is {size(test.difference[0], metric)} {direction} than" if mean else "equals"
+    gap = f"is {size(mean, metric)} {direction} than" if mean else "equals"
     if test.significant:
         verdict = f"Significantly {direction}."
     else:
         verdict = "Not significant, which does not show that the two are equal."
     return (
         f"{rank}{metric.title} {gap} that of {other}: "
-        f"paired difference {mean:+z.{digits}f}, 95 % interval [{low:+z.{digits}f}, "
-        f"{high:+z.{digits}f}], sign-flip p = {test.p:.3g} over seeds, "
+        f"paired difference {signed(mean, metric)}, 95 % interval "
+        f"{signed_interval(sorted(ends), metric)}, sign-flip p = {test.p:.3g} over seeds, "
         f"corrected p = {test.p_adjusted:.3g}. {verdict}"
     )
 

@@ -10,7 +10,7 @@ from typing import Literal
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.board.row_pairs import Comparison
 from merbench.report.scores.rows.entries import Board
-from merbench.report.tables.table import MISSING
+from merbench.report.tables.numbers import MISSING, signed, signed_interval
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,9 @@ def _cell(row: str, column: str, scores: BoardScores) -> PairCell:
     if test.difference is None:
         return PairCell(MISSING, words="not tested")
     metric = scores.ranks_by
-    mean, low, high = (sign * metric.scale * value for value in test.difference)
-    text = f"{mean:+z.{metric.digits}f}"
-    low, high = sorted((low, high))
-    words = f"95 % interval [{low:+z.{metric.digits}f}, {high:+z.{metric.digits}f}]{_p(test)}"
+    mean, *ends = (sign * value for value in test.difference)
+    text = signed(mean, metric)
+    words = f"95 % interval {signed_interval(sorted(ends), metric)}{_p(test)}"
     if not test.significant:
         return PairCell(text, words=words)
     return PairCell(text, "better" if (mean > 0) == metric.higher_is_better else "worse", words)

@@ -19,7 +19,8 @@ from merbench.report.tables.board_sheet import (
     trainable,
     training_seconds,
 )
-from merbench.report.tables.table import FLOORS, MISSING, Row, best, number
+from merbench.report.tables.numbers import MISSING, number
+from merbench.report.tables.table import FLOORS, Row, best
 
 MODELS = "models"
 LAST = ("trainable", "training", "tuning", "seeds")
