@@ -12,8 +12,9 @@ from merbench.report.folder.names import folder_names
 from merbench.report.live.progress import progress, stamp
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
+from merbench.report.site.about import SiteAbout
 from merbench.report.site.board_page.page import board_page
-from merbench.report.site.index_page import About, index_page
+from merbench.report.site.index_page import index_page
 from merbench.results.store.store import Store
 
 HTML, JSON = "text/html; charset=utf-8", "application/json"
@@ -48,7 +49,7 @@ class LivePages:
             return self._pages
 
     def _drawn(self, stamp_now: str) -> dict[str, str]:
-        about = About(
+        about = SiteAbout(
             title=f"Runs in {self.store.root.name}",
             purpose="Boards of a store that may still grow; this page refreshes itself.",
         )

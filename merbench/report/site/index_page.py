@@ -4,36 +4,17 @@ to contribute.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from merbench.api.declarations.config import Config
-from merbench.api.errors import DataError
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
+from merbench.report.site.about import SiteAbout
 from merbench.report.site.interval_strip import Strip, strip
 from merbench.report.site.run_facts import RunFacts, facts_of_runs, finding
 from merbench.report.site.template import render
 from merbench.report.site.titles import headline
 from merbench.report.tables.numbers import interval, number
-
-ABOUT = "about.toml"
-
-
-class About(Config):
-    """``about.toml`` beside ``index.html``: whose boards these are. ``repository``: an address,
-    empty where there is none to link to; ``authors`` as they are cited.
-    """
-
-    title: str = "Leaderboards"
-    purpose: str = (
-        "Methods of multimodal emotion recognition, compared under one protocol: the same rows, "
-        "streams and pretrained material, settings chosen on validation rows, test rows read once."
-    )
-    repository: str = ""
-    authors: str = "The merbench maintainers"
 
 
 @dataclass(frozen=True)
@@ -63,25 +44,9 @@ class Best:
     first: bool
 
 
-def read_about(root: Path) -> About:
-    """DataError, naming the file, for what cannot be read; the defaults where there is none."""
-    file = root / ABOUT
-    if not file.is_file():
-        return About()
-    try:
-        about = About(**tomllib.loads(file.read_text(encoding="utf-8")))
-        if about.repository and not about.repository.startswith(("https://", "http://")):
-            raise ValueError("repository is no address; give https://...")
-        return about
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        fields = ", ".join(About.model_fields)
-        raise DataError(f"{file} cannot be read ({reason}); it may hold {fields}") from error
-
-
 def index_page(
     boards: Sequence[tuple[str, Board, BoardScores]],
-    about: About,
+    about: SiteAbout,
     live: str = "",
     shared: str | None = None,
 ) -> str:
@@ -146,7 +111,7 @@ def _by_presence(model: str, best: Sequence[Mapping[str, Best]]) -> tuple[int, f
     return -len(places), sum(places) / len(places), model
 
 
-def _bibtex(about: About, of_runs: RunFacts) -> str:
+def _bibtex(about: SiteAbout, of_runs: RunFacts) -> str:
     fields = {
         "author": f"{{{about.authors}}}",
         "title": "{merbench}: a plugin-based benchmark suite for multimodal emotion recognition",

@@ -13,8 +13,9 @@ from merbench.api.errors import DataError
 from merbench.report.folder.folder import Folder
 from merbench.report.pictures.board import pictures
 from merbench.report.pictures.picture_cache import KeptPictures
+from merbench.report.site.about import SiteAbout, read_site_about
 from merbench.report.site.board_page.page import Image, board_page
-from merbench.report.site.index_page import About, index_page, read_about
+from merbench.report.site.index_page import index_page
 from merbench.report.site.predictions_page import predictions_page
 from merbench.report.site.template import shared_files
 from merbench.report.tables.board_sheet import sheet
@@ -91,5 +92,5 @@ def index(folders: Sequence[Folder]) -> bytes:
     """``index.html`` of folders with scores."""
     root = folders[0].path.parent if folders else Path()
     boards = [(f.path.name, f.board, f.scores) for f in folders if f.scores]
-    page = index_page(boards, read_about(root) if folders else About(), shared="")
+    page = index_page(boards, read_site_about(root) if folders else SiteAbout(), shared="")
     return printable(page).encode()

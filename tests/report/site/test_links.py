@@ -8,7 +8,7 @@ import pytest
 
 from merbench.api import DataError
 from merbench.report.folder.read import read
-from merbench.report.site.index_page import ABOUT, read_about
+from merbench.report.site.about import ABOUT, read_site_about
 from merbench.report.site.site import index
 from tests.report.folder.test_folder import boards
 
@@ -24,4 +24,4 @@ def test_a_folder_whose_name_is_a_scheme_is_linked_as_a_folder(tmp_path):
 def test_a_repository_that_is_no_address_is_refused(tmp_path):
     (tmp_path / ABOUT).write_text('repository = "javascript:alert(1)"')
     with pytest.raises(DataError, match="repository is no address"):
-        read_about(tmp_path)
+        read_site_about(tmp_path)
