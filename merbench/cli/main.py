@@ -9,7 +9,6 @@ import sys
 import click
 from click.shell_completion import add_completion_class
 
-import merbench
 from merbench.api.control_characters import printable
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.system_errors import sentence_of
@@ -20,6 +19,7 @@ from merbench.cli.shared.standard_output import abandon_output, can_flush, flush
 from merbench.host.discovery import builtin as declared_builtin
 from merbench.terminal.messages import say
 from merbench.terminal.printable_stream import PrintableStream
+from merbench.version import VERSION
 
 
 @click.group(
@@ -34,7 +34,7 @@ from merbench.terminal.printable_stream import PrintableStream
     multiple=True,
     help="Leave out a plugin (also MERBENCH_DISABLED_PLUGINS=a,b).",
 )
-@click.version_option(merbench.__version__, prog_name="merbench")
+@click.version_option(VERSION, prog_name="merbench")
 @click.pass_context
 def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
     """Benchmark suite for multimodal emotion recognition.

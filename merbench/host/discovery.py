@@ -15,7 +15,6 @@ from typing import Any
 
 import pluggy
 
-import merbench
 from merbench.api.declarations.command import Command
 from merbench.api.declarations.hookspecs import PROJECT, Hooks
 from merbench.api.errors import MerbenchError, RequestError
@@ -23,6 +22,7 @@ from merbench.host.declarations import Declaration, check_yielded_once, checked,
 from merbench.host.guarded_imports import SECONDS, guarded, import_plugin
 from merbench.host.watchdog import watched
 from merbench.host.why_broken import why_broken
+from merbench.version import VERSION
 
 OWN_DISTRIBUTIONS = (
     "merbench-baselines",
@@ -84,7 +84,7 @@ def builtin(module: ModuleType) -> Plugin:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     declarations, commands = _declared(manager, module, PROJECT)
-    return Plugin(PROJECT, PROJECT, merbench.__version__, declarations, commands)
+    return Plugin(PROJECT, PROJECT, VERSION, declarations, commands)
 
 
 def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plugin:

@@ -9,12 +9,12 @@ from types import ModuleType
 
 import pluggy
 
-import merbench
 from merbench.host.declarations import DeclarationError
 from merbench.host.guarded_imports import guarded
 
-OWN_CODE = tuple(
-    str(Path(str(package.__file__)).parent) for package in (merbench, pluggy, importlib)
+OWN_CODE = (
+    str(Path(__file__).parents[1]),
+    *(str(Path(str(package.__file__)).parent) for package in (pluggy, importlib)),
 )
 """Folders whose frames are not the plugin's."""
 HOOKS = ("merbench_components()", "merbench_commands()")

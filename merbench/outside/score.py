@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-import merbench
 from merbench.api.declarations.train_settings_and_ranges import TrainConfig
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Split, Task
@@ -28,6 +27,7 @@ from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Metrics, Record, RecordedSpace, Track
 from merbench.results.spec import PartSpec, RunSpec, run_id
 from merbench.results.store.store import Store
+from merbench.version import VERSION
 
 Scored = list[tuple[Record, Predictions]]
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
@@ -231,7 +231,7 @@ def _of_split(
         contents=contents,
         source_digest="outside",
         caveat=outside.sentence,
-        provenance={"merbench": merbench.__version__, "python": platform.python_version()},
+        provenance={"merbench": VERSION, "python": platform.python_version()},
         outside=outside,
     )
     return record, stored

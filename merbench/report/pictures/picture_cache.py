@@ -12,11 +12,11 @@ from typing import Any
 
 import matplotlib
 
-import merbench
 from merbench.results.files import sweep
 from merbench.results.records.sealed import DamagedError
 from merbench.results.sealed_cache import read_sealed, write_sealed
 
+PACKAGE = Path(__file__).parents[2]
 MOST = 2000
 """Pictures; some 40 MB. Beyond these the older half goes."""
 
@@ -60,6 +60,6 @@ def _drawer() -> tuple[str, str]:
     all of it.
     """
     source = sha256()
-    for file in sorted(Path(merbench.__file__).parent.rglob("*.py")):
+    for file in sorted(PACKAGE.rglob("*.py")):
         source.update(file.read_bytes())
     return source.hexdigest(), matplotlib.__version__

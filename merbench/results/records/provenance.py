@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import merbench
+from merbench.version import VERSION
 
 PACKAGES = (
     "torch",
@@ -42,7 +42,7 @@ WHERE_USED = {
 @cache
 def _git() -> dict[str, Any]:
     """Commit of the checkout that merbench runs from; empty where it is not a checkout."""
-    house = Path(merbench.__file__).parent
+    house = Path(__file__).parents[2]
 
     def ask(*words: str) -> str:
         return subprocess.run(
@@ -91,7 +91,7 @@ def describe(device: str, threads: int, determinism: str) -> dict[str, Any]:
     strict) as the run used them.
     """
     return {
-        "merbench": merbench.__version__,
+        "merbench": VERSION,
         "git": _git(),
         "python": sys.version.split()[0],
         "packages": packages(),

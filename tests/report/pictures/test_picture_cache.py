@@ -41,7 +41,7 @@ def test_other_numbers_or_versions_are_drawn(tmp_path, monkeypatch):
 def test_other_source_draws_anew(tmp_path, monkeypatch):
     package = tmp_path / "merbench"
     (package / "report").mkdir(parents=True)
-    monkeypatch.setattr(picture_cache.merbench, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(picture_cache, "PACKAGE", package)
     for code, drawings in (("x = 1", 1), ("x = 1", 1), ("x = 2", 2)):
         (package / "report" / "dots.py").write_text(code)
         KeptPictures(tmp_path / "kept").drawn(dot, "a", {})
