@@ -237,7 +237,7 @@ def test_a_model_of_the_hub_in_the_place_of_an_encoder_is_answered_with_both_set
 
 def test_where_no_encoder_reads_models_of_a_modality_there_is_a_way_without(catalog, monkeypatch):
     names = [name for name in catalog.names("encoder") if name not in ("clap", "hf-audio")]
-    monkeypatch.setattr(catalog, "names", lambda kind: names)
+    monkeypatch.setattr(type(catalog), "names", lambda *_: names)
     sentence = advice("encoder.audio", "someone/some-model", catalog)
     assert "no plugin has an encoder that reads a pretrained model of audio" in sentence
     assert "(--stream audio=NAME)" in sentence
