@@ -60,11 +60,15 @@ class LastState(nn.Module):
             width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
         )
 
-    def forward(self, steps: Steps) -> Tensor:
-        return by_length(
-            lambda parts: last_step(self.lstm(parts["x"].x_BLD)[0], parts["x"].mask_BL),
-            {"x": compact(steps)},
-        )
+    def forward(self, steps: Steps, dropout: nn.Module | None = None) -> Tensor:
+        """``dropout``: of what the LSTM reads."""
+        return by_length(lambda parts: self.at_once(parts["x"], dropout), {"x": steps})
+
+    def at_once(self, steps: Steps, dropout: nn.Module | None = None) -> Tensor:
+        """The same, not in groups of like length."""
+        x_BLD, mask_BL = compact(steps)
+        x_BLD = x_BLD if dropout is None else dropout(x_BLD)
+        return last_step(self.lstm(x_BLD)[0], mask_BL)
 
 
 class UtteranceNets(nn.Module):
@@ -100,11 +104,9 @@ class UtteranceNets(nn.Module):
         h = {}
         for m, steps in complete(parts, self.widths).items():
             # Of audio and video the mean is dropped from, not each of hundreds of steps.
-            x = (
-                Steps(self.dropout(steps.x_BLD), steps.mask_BL)
-                if m == "text"
-                else self.dropout(masked_mean(*steps))
-            )
-            h_BH = self.read[m](x)
+            if m == "text":
+                h_BH = self.read[m](steps, self.dropout)
+            else:
+                h_BH = self.read[m](self.dropout(masked_mean(*steps)))
             h[m] = torch.where(steps.mask_BL.any(1, keepdim=True), self.narrow[m](h_BH), 0.0)
         return h
