@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -140,6 +141,28 @@ def test_a_recipe_speaks_before_its_parts_and_a_missing_modality_is_not_searched
     )
     pair = space_of(ask("mult", settings={}, modalities=("text", "audio"))[1], set()).ranges
     assert "fusion.kernel_audio" in pair and not [name for name in pair if "video" in name]
+
+
+ALSO_BETWEEN_OTHERS = {(model, "attn_dropout_text") for model in ("dlf", "dmd", "mult", "tetfn")}
+"""Of the attention inside every modality too, as the fields say."""
+
+
+@pytest.mark.parametrize("missing", ["text", "audio", "video"])
+def test_no_setting_of_a_modality_that_is_not_there_is_searched(ask, catalog, missing):
+    modalities, in_vain, n_searched = {"text", "audio", "video"} - {missing}, set(), 0
+    for model in catalog.names("recipe"):
+        try:
+            plan = ask(model, settings={}, modalities=tuple(sorted(modalities)))[1]
+        except RequestError:  # it needs what is missing
+            continue
+        n_searched += 1
+        keys = space_of(plan, set()).ranges
+        in_vain |= {
+            (model, key.rpartition(".")[2])
+            for key in keys
+            if missing in re.split(r"[._]", key) and not key.startswith("label_encoder.")
+        }
+    assert n_searched > 5 and not in_vain - ALSO_BETWEEN_OTHERS
 
 
 def test_built_in_search_ranges_name_fields_that_exist(catalog):

@@ -10,6 +10,7 @@ from pydantic import Field
 from merbench.api import Config, Modality, Tune
 
 Width = Annotated[int, Field(ge=1), Tune(16, 256, log=True)]
+TextWidth = Annotated[int, Field(ge=1), Tune(16, 256, log=True, modality="text")]
 LSTMTextWidth = Annotated[
     int, Field(ge=1), Tune(16, 256, log=True, modality="text", where=("text", "lstm"))
 ]
@@ -26,10 +27,12 @@ ManyLayers = Annotated[int, Field(ge=1), Tune(1, 5)]
 
 Kernel = Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5))]
 """Steps that a convolution over time sees at once."""
+TextKernel = Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="text")]
 AudioKernel = Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="audio")]
 VideoKernel = Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="video")]
 
 Dropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6)]
+TextDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="text")]
 AudioDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")]
 VideoDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")]
 

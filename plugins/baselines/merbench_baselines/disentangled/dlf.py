@@ -23,6 +23,7 @@ from merbench_baselines.fields import (
     Kernel,
     Layers,
     StepWidth,
+    TextDropout,
     VideoDropout,
     by_modality,
 )
@@ -71,7 +72,7 @@ class DLF(PartedFusion):
         """The text attends to audio and video; False: each attends to itself alone."""
         kernel: Kernel = 5
         """Of the convolutions over time."""
-        text_dropout: Dropout = 0.5
+        text_dropout: TextDropout = 0.5
         attn_dropout_text: Dropout = 0.3
         """Share of source steps zeroed in training, in attention to text, in the encoder that all
         modalities share, and in every transformer after the text's attention.

@@ -21,9 +21,10 @@ from merbench_baselines.fields import (
     AudioKernel,
     Dropout,
     Heads,
-    Kernel,
     ManyLayers,
     StepWidth,
+    TextDropout,
+    TextKernel,
     VideoDropout,
     VideoKernel,
     by_modality,
@@ -70,10 +71,10 @@ class DMD(PartedFusion):
         """Of every transformer."""
         crossmodal: bool = True
         """Private steps attend to those of the other modalities; False: to their own."""
-        kernel_text: Kernel = 5
+        kernel_text: TextKernel = 5
         kernel_audio: AudioKernel = 5
         kernel_video: VideoKernel = 5
-        text_dropout: Dropout = 0.5
+        text_dropout: TextDropout = 0.5
         attn_dropout_text: Dropout = 0.3
         """Share of source steps zeroed in training, in attention to text and in the self-attention
         that follows for every modality.

@@ -32,9 +32,10 @@ from merbench_baselines.fields import (
     AudioKernel,
     Dropout,
     Heads,
-    Kernel,
     ManyLayers,
     StepWidth,
+    TextDropout,
+    TextKernel,
     VideoDropout,
     VideoKernel,
     Width,
@@ -77,11 +78,11 @@ class EMOE(nn.Module):
         """Width of the router's hidden layer."""
         temperature: Annotated[float, Field(gt=0), Tune(0.1, 3.0, log=True)] = 1.0
         """Of the router's softmax."""
-        kernel_text: Kernel = 5
+        kernel_text: TextKernel = 5
         kernel_audio: AudioKernel = 5
         kernel_video: VideoKernel = 5
-        text_dropout: Dropout = 0.5
-        attn_dropout_text: Dropout = 0.3
+        text_dropout: TextDropout = 0.5
+        attn_dropout_text: TextDropout = 0.3
         attn_dropout_audio: AudioDropout = 0.2
         attn_dropout_video: VideoDropout = 0.0
         embed_dropout: Dropout = 0.2

@@ -30,6 +30,7 @@ from merbench_baselines.fields import (
     AudioKernel,
     Dropout,
     Heads,
+    TextKernel,
     VideoDropout,
     VideoKernel,
     by_modality,
@@ -110,7 +111,7 @@ class MulT(nn.Module):
         """Of each self-attention transformer; 0 = none."""
         targets: tuple[Modality, ...] = ()
         """Modalities that attend to the others; empty = all."""
-        kernel_text: Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="text")] = 3
+        kernel_text: TextKernel = 3
         kernel_audio: AudioKernel = 3
         kernel_video: VideoKernel = 3
         residual: Literal["normed", "plain"] = "normed"

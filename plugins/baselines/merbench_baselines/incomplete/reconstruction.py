@@ -25,7 +25,6 @@ from merbench.api import (
     task_loss,
 )
 
-Weight = Annotated[float, Field(ge=0), Tune(0.1, 30.0, log=True)]
 VIEW = "incomplete"
 
 
@@ -74,7 +73,7 @@ class Reconstruction(nn.Module):
     """
 
     class Config(Config):
-        text: Weight = 5.0
+        text: Annotated[float, Field(ge=0), Tune(0.1, 30.0, log=True, modality="text")] = 5.0
         """Weight of the reconstruction of text, times ``weight``; 0 leaves it out."""
         audio: Annotated[float, Field(ge=0), Tune(0.1, 30.0, log=True, modality="audio")] = 2.0
         """Weight of the reconstruction of audio, times ``weight``; 0 leaves it out."""

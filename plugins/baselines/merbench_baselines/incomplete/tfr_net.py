@@ -28,12 +28,13 @@ from merbench_baselines.fields import (
     AudioKernel,
     AudioWidth,
     Dropout,
-    Kernel,
     ManyLayers,
+    TextDropout,
+    TextKernel,
+    TextWidth,
     VideoDropout,
     VideoKernel,
     VideoWidth,
-    Width,
     by_modality,
 )
 from merbench_baselines.fusions.mult import Block, MulT, positions
@@ -94,10 +95,10 @@ class TFRNet(nn.Module):
         """Of every transformer."""
         across: bool = True
         """The other modalities' steps are attended to as well as the own ones."""
-        kernel_text: Kernel = 1
+        kernel_text: TextKernel = 1
         kernel_audio: AudioKernel = 5
         kernel_video: VideoKernel = 3
-        summary_text: Width = 36
+        summary_text: TextWidth = 36
         """Width of the text's gated summary, and of each direction of its GRUs."""
         summary_audio: AudioWidth = 20
         """Width of the audio's gated summary, and of each direction of its GRUs."""
@@ -105,8 +106,8 @@ class TFRNet(nn.Module):
         """Width of the video's gated summary, and of each direction of its GRUs."""
         gru_layers: Annotated[int, Field(ge=1), Tune(1, 3)] = 3
         """Number of layers of the GRUs of each summary."""
-        text_dropout: Dropout = 0.2
-        attn_dropout_text: Dropout = 0.2
+        text_dropout: TextDropout = 0.2
+        attn_dropout_text: TextDropout = 0.2
         attn_dropout_audio: AudioDropout = 0.1
         attn_dropout_video: VideoDropout = 0.0
         embed_dropout: Dropout = 0.2

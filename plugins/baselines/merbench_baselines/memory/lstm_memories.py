@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Config, Modality, Tune
-from merbench_baselines.fields import AudioWidth, Dropout, Width
+from merbench_baselines.fields import AudioWidth, Dropout, TextWidth, Width
 from merbench_baselines.layers import hidden_layer
 
 MemoryDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)]
@@ -21,7 +21,7 @@ VideoWidth = Annotated[int, Field(ge=1), Tune(8, 256, log=True, modality="video"
 
 
 class MemoryConfig(Config):
-    hidden_text: Width = 256
+    hidden_text: TextWidth = 256
     """Width of the text's LSTM."""
     hidden_audio: AudioWidth = 32
     """Width of the audio's LSTM."""

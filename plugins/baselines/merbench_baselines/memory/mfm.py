@@ -28,11 +28,12 @@ from merbench.api import (
     present_modalities,
 )
 from merbench_baselines.align import aligned
-from merbench_baselines.fields import AudioWidth, Dropout, Width, by_modality
+from merbench_baselines.fields import AudioWidth, Dropout, TextWidth, Width, by_modality
 from merbench_baselines.layers import LastState, hidden_layer
 from merbench_baselines.memory.lstm_memories import MemoryDropout, VideoWidth
 from merbench_baselines.memory.mfn import MFN
 
+TextDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7, modality="text")]
 AudioDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7, modality="audio")]
 VideoDropout = Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7, modality="video")]
 
@@ -74,7 +75,7 @@ class MFM(nn.Module):
     """
 
     class Config(MFN.Config):
-        hidden_text: Width = 128
+        hidden_text: TextWidth = 128
         hidden_video: VideoWidth = 128
         memory: Annotated[int, Field(ge=1), Tune(32, 512, log=True)] = 64
         attention_dropout: MemoryDropout = 0.7
@@ -83,7 +84,7 @@ class MFM(nn.Module):
         write_hidden: Width = 64
         latent: Width = 80
         """Of Z_y."""
-        latent_text: Width = 64
+        latent_text: TextWidth = 64
         """Width of the text's own latent Z_m and of the LSTM before it; no effect without
         ``private``.
         """
@@ -93,14 +94,14 @@ class MFM(nn.Module):
         """Width of the video's own latent Z_m and of the LSTM before it."""
         factor: Width = 64
         """Of F_y."""
-        factor_text: Width = 32
+        factor_text: TextWidth = 32
         """Width of the text's own factor F_m; no effect without ``private``."""
         factor_audio: AudioWidth = 16
         """Width of the audio's own factor F_m."""
         factor_video: VideoWidth = 64
         """Width of the video's own factor F_m."""
         factor_dropout: Dropout = 0.5
-        factor_dropout_text: MemoryDropout = 0.5
+        factor_dropout_text: TextDropout = 0.5
         factor_dropout_audio: AudioDropout = 0.7
         factor_dropout_video: VideoDropout = 0.5
         private: bool = True
@@ -182,7 +183,7 @@ class MFMLoss(nn.Module):
     """
 
     class Config(Config):
-        text: Annotated[float, Field(ge=0), Tune(0.01, 5.0, log=True)] = 0.5
+        text: Annotated[float, Field(ge=0), Tune(0.01, 5.0, log=True, modality="text")] = 0.5
         """Weight of the squared error of the generated text stream."""
         audio: Annotated[float, Field(ge=0), Tune(0.01, 5.0, log=True, modality="audio")] = 0.01
         """Weight of the squared error of the generated audio stream."""

@@ -24,7 +24,7 @@ from merbench.api import (
     Tune,
     known_rows,
 )
-from merbench_baselines.fields import AudioWidth, VideoWidth, Width
+from merbench_baselines.fields import AudioWidth, TextWidth, VideoWidth
 
 EPSILON = 1e-8
 
@@ -92,7 +92,7 @@ class UnimodalLabels(nn.Module):
 
     class Config(Config):
         weight: Annotated[float, Field(gt=0), Tune(0.1, 2.0, log=True)] = 1.0
-        hidden_text: Width = 32
+        hidden_text: TextWidth = 32
         """Width of F*_m of text."""
         hidden_audio: AudioWidth = 16
         """Width of F*_m of audio."""

@@ -31,8 +31,8 @@ from merbench_baselines.fields import (
     AudioKernel,
     Dropout,
     Heads,
-    Kernel,
     Layers,
+    TextKernel,
     VideoDropout,
     VideoKernel,
     VideoWidth,
@@ -63,7 +63,7 @@ class TETFN(nn.Module):
         """Width of the LSTM that reads audio."""
         lstm_video: VideoWidth = 64
         """Width of the LSTM that reads video."""
-        kernel_text: Kernel = 1
+        kernel_text: TextKernel = 1
         kernel_audio: AudioKernel = 1
         kernel_video: VideoKernel = 3
         fused: Width = 64
