@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,16 +51,13 @@ def _sizes(steps: Sequence[int]) -> list[int]:
     units MulT takes 27 microseconds a training step on two cores. A group has ``_MOST_STEPS`` at
     most.
     """
-    cost, begins = [0.0], [0]
+    cost, begins = np.zeros(len(steps) + 1), [0]
     for end, longest in enumerate(steps, 1):
         row = longest + longest**2 / 300
-        most = max(1, _MOST_STEPS // max(1, longest))
-        least, begin = min(
-            (cost[begin] + 500 + (end - begin) * row, begin)
-            for begin in range(max(0, end - most), end)
-        )
-        cost.append(least)
-        begins.append(begin)
+        first = max(0, end - max(1, _MOST_STEPS // max(1, longest)))
+        costs = cost[first:end] + 500 + np.arange(end - first, 0, -1) * row
+        begins.append(first + int(costs.argmin()))
+        cost[end] = costs.min()
     sizes, end = [], len(steps)
     while end:
         sizes.append(end - begins[end])
