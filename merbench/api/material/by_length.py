@@ -10,8 +10,9 @@ from torch import Tensor
 
 from merbench.api.material.types import Steps
 
-_MOST_STEPS = 15_000
-"""Of the rows of a group in all: what is made of them at once takes memory."""
+_MOST_STEPS = 4_000
+"""Of the rows of a group in all: what is made of more at once takes memory, and leaves the cache.
+"""
 
 
 def by_length(
