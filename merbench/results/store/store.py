@@ -216,17 +216,20 @@ class Store:
     def update(
         self, record: Record, tuned_by: Mapping[str, Any] | None, track: Track | None = None
     ) -> Record:
-        """The stored ``record``, with another ``tuned_by`` where one is given: a search continued,
-        and its winner is still this. ``track``: one on which it is to stand too.
+        """The run of this ``record`` as the store has it by now, with another ``tuned_by`` where
+        one is given: a search continued, and its winner is still this. ``track``: one on which it
+        is to stand too.
         """
-        updated = record.standing_on([track] if track else [])
-        if tuned_by is not None and record.tuned_by != tuned_by:
-            updated = updated.model_copy(update={"tuned_by": dict(tuned_by)})
-        if updated is record:
+        if _updated(record, tuned_by, track) is record:
             return record
         try:
             self.require_same_folder()
-            self._write(updated)
+            # Of its own name: the run's claim is held for as long as it is trained again.
+            with Claims(self.root).hold(f"update-{record.run_id}"):
+                stored = self._readable(record.run_id) or record
+                updated = _updated(stored, tuned_by, track)
+                if updated is not stored:
+                    self._write(updated)
         except OSError as error:
             raise self._unwritten(record, error) from error
         return updated
@@ -307,6 +310,14 @@ class Store:
         self.warnings.append(
             f"the record {record} cannot be used ({type(error).__name__}: {reason}); {place}"
         )
+
+
+def _updated(record: Record, tuned_by: Mapping[str, Any] | None, track: Track | None) -> Record:
+    """The ``record`` itself where it says all of it."""
+    updated = record.standing_on([track] if track else [])
+    if tuned_by is None or record.tuned_by == tuned_by:
+        return updated
+    return updated.model_copy(update={"tuned_by": dict(tuned_by)})
 
 
 def _content(record: Record) -> bytes:

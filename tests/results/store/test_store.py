@@ -5,6 +5,7 @@ training.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ from merbench.results.records.record import Cost, Metrics, Record, Track
 from merbench.results.spec import RunSpec, canonical, run_id
 from merbench.results.store import root_folder
 from merbench.results.store.store import DAMAGE, Store
+
+FORK = multiprocessing.get_context("fork")
 
 
 def spec(**changed) -> RunSpec:
@@ -154,6 +157,26 @@ def test_predictions_of_another_training_of_the_same_run_are_noticed(tmp_path, m
     store.put(record(), predictions())
     store.update(store.get(name), {"trials": 2, "seconds": 1.0})
     assert store.get(name).tuned_by
+
+
+def test_an_update_loses_nothing_that_another_process_has_added(tmp_path):
+    store = Store(tmp_path)
+    store.put(record(), predictions())
+
+    def stand_on(revision: str) -> None:
+        for number in range(5):
+            track = record().track.model_copy(update={"revision": f"{revision}{number}"})
+            store.update(record(), None, track)
+
+    processes = [FORK.Process(target=stand_on, args=(revision,)) for revision in "abc"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    store.update(record(), {"trials": 2, "seconds": 1.0})
+    kept = store.get(record().run_id)
+    assert {t.revision for t in kept.tracks} == {"r", *(f"{r}{n}" for r in "abc" for n in range(5))}
+    assert kept.tuned_by and not list((tmp_path / "claims").iterdir())
 
 
 ODD = {
