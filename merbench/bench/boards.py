@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,22 @@ if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
     from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.runs_of_a_store import StoreSource
+    from merbench.results.records.record import Record
 
 
 def boards_of(
-    catalog: Catalog, source: StoreSource, dataset: str | None = None, track: str | None = None
+    catalog: Catalog,
+    source: StoreSource,
+    records: Sequence[Record],
+    dataset: str | None = None,
+    track: str | None = None,
 ) -> list[Board]:
-    """By title. ``dataset`` and ``track``: only these; ``track`` is a part of a title."""
+    """Of these ``records`` of the ``source``, by title. ``dataset`` and ``track``: only these;
+    ``track`` is a part of a title.
+    """
     from merbench.report.scores.rows.entries import collect
 
-    records, corrections = source.records(), source.corrections()
+    corrections = source.corrections()
     return collect(records, floors(catalog), dataset, track, catalog.metrics, corrections)
 
 
@@ -37,7 +45,8 @@ def open_boards(
     from merbench.results.store.store import Store
 
     source = StoreSource(Store(Path(store)), histories)
-    boards = boards_of(catalog, source, dataset, track)
+    records = source.records()
+    boards = boards_of(catalog, source, records, dataset, track)
     if not boards:
-        raise RequestError(no_run(source.records(), store, dataset, track))
+        raise RequestError(no_run(records, store, dataset, track))
     return source, boards

@@ -14,7 +14,9 @@ from merbench.cli.shared.request import gather
 from merbench.cli.shared.run_options import request_options
 from merbench.cli.shared.session import Session
 
-OF_RUNS = ("epochs", "thresholds", "jobs", "determinism", "store", "weights")
+OF_RUNS = (
+    "epochs", "thresholds", "jobs", "determinism", "store", "weights", "labels", "missing",
+)  # fmt: skip
 """Options that decide nothing of what frozen encoders make."""
 
 

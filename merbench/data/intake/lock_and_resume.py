@@ -16,16 +16,18 @@ from merbench.api.errors import RequestError
 from merbench.data.folder.manifest import Origin
 from merbench.data.intake.rows.source import Described
 from merbench.results.files import is_temporary, remove, write_atomic
+from merbench.version import VERSION
 
 JOB = "job.json"
 
 
 def job_of(source: Source, origin: Origin, existing: Described | None) -> dict[str, Any]:
-    """What is being added, and to what."""
+    """What is being added, to what, and by which merbench: another may read a source otherwise."""
     option_paths = [Path(v).expanduser() for v in origin.options.values() if isinstance(v, str)]
     files = [source.path, *(path for path in option_paths if path.is_file())]
     ids = "\0".join(existing.table.ids) if existing else ""
     return {
+        "version": VERSION,
         "form": origin.form,
         "options": origin.options,
         "source": [_fingerprint(path) for path in files],

@@ -84,7 +84,7 @@ def _scored_boards(
     def scored() -> Sequence[tuple[Board, BoardScores]]:
         cache = cache_in(Path(folder.name))
         source = StoreSource(Store(store))
-        boards = boards_of(catalog, source, dataset, track)
+        boards = boards_of(catalog, source, source.records(), dataset, track)
         all_scored = [(board, score(board, source, cache)) for board in boards]
         scored_boards = [(board, scores) for board, scores in all_scored if scores.rows]
         if not scored_boards:

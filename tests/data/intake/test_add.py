@@ -147,8 +147,8 @@ def test_another_source_begins_anew(tmp_path, source, monkeypatch):
     assert second.reads == 5
 
 
-@pytest.mark.parametrize("changed", ["rows", "named"])
-def test_a_call_begins_anew_where_the_rows_or_a_file_that_an_option_names_were_changed(
+@pytest.mark.parametrize("changed", ["rows", "named", "version"])
+def test_a_call_begins_anew_where_rows_a_file_that_an_option_names_or_merbench_were_changed(
     tmp_path, source, monkeypatch, changed
 ):
     monkeypatch.setattr("merbench.data.intake.writers.features._CHECKPOINT", 0)
@@ -165,6 +165,8 @@ def test_a_call_begins_anew_where_the_rows_or_a_file_that_an_option_names_were_c
         again(Form("two", stop=4))
     if changed == "named":
         named.write_text("other")
+    elif changed == "version":
+        monkeypatch.setattr("merbench.data.intake.lock_and_resume.VERSION", "later")
     else:
         table = tmp_path / "mine/label.csv"
         header, *lines = table.read_text().splitlines()

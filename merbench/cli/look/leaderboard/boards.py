@@ -11,7 +11,8 @@ from pathlib import Path
 
 from merbench.api.declarations.config import Config
 from merbench.api.errors import RequestError
-from merbench.bench.floors import floors, origins
+from merbench.bench.boards import boards_of
+from merbench.bench.floors import origins
 from merbench.bench.score_cache import score_cache
 from merbench.cli.shared.best_predictors import of_track
 from merbench.cli.shared.output import say
@@ -61,17 +62,13 @@ def from_store(
     """
     source = StoreSource(Store(store), histories=not brief)
     records = source.records()
-
-    def boards_of(records: list[Record]) -> list[Board]:
-        floor_names, metrics = floors(session.catalog), session.catalog.metrics
-        return collect(records, floor_names, dataset, track, metrics, source.corrections())
-
-    boards = boards_of(records)
+    boards = boards_of(session.catalog, source, records, dataset, track)
     for warning in source.warnings:
         report(f"warning: {warning}")
     if whole_rows and (unfinished := _unfinished_rows(boards, report)):
         # Collected anew, because the names of rows depend on which others there are.
-        boards = boards_of([r for r in records if r.run_id not in unfinished])
+        whole = [record for record in records if record.run_id not in unfinished]
+        boards = boards_of(session.catalog, source, whole, dataset, track)
     cache = score_cache(store)
     origins_by_model = origins(session.catalog)
     scored_boards = []

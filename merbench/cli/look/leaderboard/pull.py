@@ -86,7 +86,8 @@ def _missing(
 
     if not studies:
         return {}
-    boards = boards_of(session.catalog, StoreSource(target))
+    source = StoreSource(target)
+    boards = boards_of(session.catalog, source, source.records())
     named_boards = [(board.track.title, board) for board in boards]
     missing: dict[Path, list[str]] = {}
     for failure in left_out(session, studies, data, named_boards):
