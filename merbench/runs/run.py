@@ -21,7 +21,7 @@ from merbench.runs.jobs import side_by_side
 from merbench.runs.machine import Machine as Machine
 from merbench.runs.one_run import run_one
 from merbench.runs.runs_of_a_plan import Work
-from merbench.runs.stacked_seeds import run_together
+from merbench.runs.stacked_seeds import is_begun, run_together
 
 GOES_ON = (
     "the same call with --force has not ended yet: it goes on with the runs that it had not made "
@@ -129,7 +129,7 @@ def _make(
         return side_by_side(work, missing, jobs, watch)
     if missing:
         work.encode(watch)
-    if many_runs and stacked:
+    if stacked and (many_runs or any(is_begun(work, *run) for run in missing)):
         return _stacks(work, missing, watch)
     return (run_one(work, seed, split, watch) for seed, split in missing)
 

@@ -46,6 +46,11 @@ def run_together(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -
     return [records[seed] for seed in seeds]
 
 
+def is_begun(work: Work, seed: int, split: Split) -> bool:
+    """True where an interrupted stack has this seed still to record: the last one, or all of it."""
+    return work.store.checkpoint(work.run_id(seed, split) + STACK).exists()
+
+
 def _run(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:
     try:
         try:

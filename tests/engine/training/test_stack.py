@@ -235,7 +235,7 @@ def test_stopped_at_every_epoch_it_goes_on_to_the_same_bits(store):
         store.checkpoint("run").unlink()
 
 
-@pytest.mark.parametrize("stop", ["training", "scoring"])
+@pytest.mark.parametrize("stop", ["training", "scoring", "last seed"])
 def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store, monkeypatch):
     plan = plan_of(catalog, "merclip", **{"train.stack": True})
     wanted = run(plan, tiny.corpus(), SEEDS, Store(store.root / "whole"), MACHINE)
@@ -243,11 +243,11 @@ def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store
 
     def once(*words):
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == (2 if stop == "scoring" else 3):
             raise Stopped
         put(*words)
 
-    if stop == "scoring":
+    if stop != "training":
         monkeypatch.setattr(Store, "put", once)
     watch = stops(4, []) if stop == "training" else lambda *message: None
     with pytest.raises(Stopped):
@@ -259,7 +259,7 @@ def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store
             MACHINE,
             watch=lambda event: watch(event) if isinstance(event, EpochDone) else None,
         )
-    assert len(list(store.records())) == (stop == "scoring")
+    assert len(list(store.records())) == {"training": 0, "scoring": 1, "last seed": 2}[stop]
     records = run(
         plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event: run_ids.append(type(event))
     )
