@@ -60,6 +60,7 @@ def build(
     seed_torch(derive(seed, "init", fold.split.fold), device)
     spec, parts = plan.spec, plan.parts
     train_fold = fold.for_training(spec.labels, seed, plan.recipe.unlabelled, spec.missing)
+    _check_labels_left(plan, train_fold, seed)
     context = train_fold.context
     encoders = {m: _encoder(parts[f"encoder.{m}"], context, m) for m in context.streams}
     # A vocabulary that comes with weights goes before the one that an encoder learns from the rows
@@ -71,7 +72,6 @@ def build(
     # Before an encoder counts in the valid rows.
     measured = {m: _measured(plan, fold, train_fold, m, encoders[m]) for m in encoders}
     valid = fold.data("valid", encoders, device)
-    _check_rows(plan, train=train, valid=valid)
 
     # Only now: a loaded vocabulary or prepare() may have changed the text encoder.
     language_model = getattr(encoders.get("text"), "language_model", None)
@@ -141,13 +141,13 @@ def _with_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     }
 
 
-def _check_rows(plan: Plan, **splits: SplitData) -> None:
-    for name, split in splits.items():
-        if not len(split):
-            raise RequestError(
-                f"the {name} split of {plan.spec.dataset} has no row with a known "
-                f"{plan.spec.task}; choose another --task or --protocol"
-            )
+def _check_labels_left(plan: Plan, fold: Fold, seed: int) -> None:
+    if not fold.task.is_known(fold.split.train).any():
+        spec = plan.spec
+        raise RequestError(
+            f"--labels {spec.labels} leaves no known {spec.task} to the train rows of "
+            f"{spec.dataset} with seed {seed}; keep more of them"
+        )
 
 
 def _measured(

@@ -18,7 +18,7 @@ ID_COLUMNS = ("id", "ids", "utterance_id", "custom_id")
 def require_known(corpus: Corpus, task: str, protocol: str, part: str) -> None:
     """RequestError where a fold has no row to score. ``part``: valid or test."""
     for split in corpus.protocols[protocol].splits:
-        if not len(corpus.offered[task].known_rows(getattr(split, part))):
+        if not corpus.offered[task].is_known(getattr(split, part)).any():
             raise RequestError(
                 f"the {part} split of {corpus.name} has no row with a known {task}; "
                 "choose another --task or --protocol"

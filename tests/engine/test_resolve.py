@@ -375,3 +375,16 @@ def test_a_metric_that_the_validation_targets_leave_undefined_chooses_nothing(pl
         match=r"acc2_has0 cannot choose epochs: .* undefined on the validation rows of protocol",
     ):
         plan(on=on, settings={"train.select": "acc2_has0"})
+
+
+@pytest.mark.parametrize("mode", ["train", "valid", "test"])
+@pytest.mark.parametrize("kind", ["score", "class", "multilabel"])
+def test_a_split_without_a_known_target_is_told_before_training(plan, kind, mode):
+    corpus = tiny.corpus(kind)
+    task, (split,) = corpus.tasks["task"], corpus.protocols["standard"].splits
+    known = np.ones(task.target.shape, dtype=bool)
+    known[getattr(split, mode)] = False
+    lacking = dataclasses.replace(corpus, tasks={"task": dataclasses.replace(task, known=known)})
+    sentence = f"no {mode} row of protocol standard of tiny has a known target; choose another"
+    with pytest.raises(RequestError, match=sentence):
+        plan("late-fusion-dnn", on=lacking)

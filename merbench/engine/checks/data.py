@@ -37,19 +37,20 @@ def check_space(asker: str, spaces: Sequence[SpaceKind], corpus: Corpus, task: s
 def check_known(
     corpus: Corpus, name: str, task: Task, protocol_name: str, protocol: Protocol
 ) -> None:
-    """Every split knows both of two tasks at once: rows that know one alone are kept."""
-    if task.known is None or not task.space.parts:
-        return
-    for part, known in zip(task.space.parts, task.space.split_targets(task.known), strict=True):
-        for split in protocol.splits:
-            for rows in ("train", "valid", "test"):
-                if not known[getattr(split, rows)].any():
-                    raise RequestError(
-                        f"task {name}: no {rows} row of protocol "
-                        f"{_with_fold(protocol_name, split.fold)}"
-                        f" of {corpus.name} has a known {part.kind} target; "
-                        "choose another --protocol, or the other task alone"
-                    )
+    """Every split has rows to learn from or to score: of two tasks at once, rows of each."""
+    for split in protocol.splits:
+        for mode in ("train", "valid", "test"):
+            known = task.is_known(getattr(split, mode))
+            parts = zip(task.space.tasks, task.space.split_targets(known), strict=True)
+            if lacking := [part.kind for part, part_known in parts if not part_known.any()]:
+                joint = bool(task.space.parts)
+                target = f"{lacking[0]} target" if joint else "target"
+                other = "the other task alone" if joint else "another --task"
+                raise RequestError(
+                    f"task {name}: no {mode} row of protocol "
+                    f"{_with_fold(protocol_name, split.fold)} of {corpus.name} has a known "
+                    f"{target}; choose another --protocol, or {other}"
+                )
 
 
 def check_selecting(

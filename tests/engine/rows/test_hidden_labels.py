@@ -150,3 +150,11 @@ def test_rows_without_a_label_leave_train_unless_the_recipe_asks_for_them(catalo
     assert int(with_them.train.known.sum()) == len(without.train)
     assert (with_them.train.target[~with_them.train.known] == 0).all()
     assert fold.for_training("", 0, True) is fold
+
+
+@pytest.mark.parametrize("kind", ["score", "class", "multilabel"])
+def test_a_policy_that_leaves_no_label_is_told(catalog, kind):
+    with pytest.raises(
+        RequestError, match=r"--labels keep:1e-06 leaves no known task to the train"
+    ):
+        problem(catalog, tiny.corpus(kind), labels="keep:1e-6")
