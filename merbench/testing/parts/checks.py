@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from merbench.api import Component, Config
+from merbench.api import Component
 from merbench.api.declarations.component import LANGUAGE_MODEL
 from merbench.host.catalog import Catalog
 from merbench.testing.parts import (
@@ -19,7 +18,7 @@ from merbench.testing.parts import (
     objective,
     view,
 )
-from merbench.testing.parts.factory import default_factory, defaults_lie_in_ranges
+from merbench.testing.parts.factory import defaults_lie_in_ranges
 from merbench.testing.parts.rowwise import ROWWISE
 from merbench.testing.parts.state import state_round_trips
 from merbench.testing.verdict import Bodies
@@ -37,10 +36,6 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
     for name, body in _OF_KIND.get(component.kind, {}).items():
         bodies[name] = partial(body, catalog, component)
     return bodies
-
-
-def _view(check: Callable[[Any, Config], None], catalog: Catalog, component: Component) -> None:
-    check(*default_factory(catalog, component))
 
 
 _OF_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {
@@ -64,8 +59,8 @@ _OF_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {
     },
     "objective": {"terms of the loss": objective.terms_of_the_loss},
     "view": {
-        "drawn from its generator": partial(_view, view.is_seeded),
-        "padding invariance": partial(_view, view.is_blind_to_padding),
+        "drawn from its generator": view.is_seeded,
+        "padding invariance": view.is_blind_to_padding,
     },
     "head": {
         "logits": head.logits_fit_the_task,

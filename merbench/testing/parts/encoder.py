@@ -9,29 +9,29 @@ import torch
 from torch import Tensor
 
 from merbench.api import Component, Modality, Steps, StreamSpec
+from merbench.api.material.types import StreamKind
 from merbench.data.streams.content_hash import KEPT
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
-from merbench.testing.parts.factory import checked_factory
+from merbench.testing.parts.factory import checked_factory, fitting_context
 from merbench.testing.parts.gradient import assert_gradient
 from merbench.testing.parts.rowwise import rowwise
 from merbench.testing.verdict import Skip
 
 
 def tiny_encoder(catalog: Catalog, component: Component) -> tuple[Any, dict[Modality, Steps]]:
-    kinds = [k for k in ("words", "features", "strings") if k in component.accepts]
+    tiny_kinds: tuple[StreamKind, ...] = ("words", "features", "strings")
+    kinds = [k for k in tiny_kinds if k in component.accepts]
     if not kinds:
         raise Skip(f"reads {' and '.join(component.accepts)}: its own package tests it on files")
     factory, config = checked_factory(catalog, component)
-    modality: Modality = "audio" if kinds[0] == "features" else "text"
-    context = tiny.context(modalities=(modality,), words=kinds[0] == "words")
+    kind = kinds[0]
+    of_any: Modality = "audio" if kind == "features" else "text"
+    modality = component.modalities[0] if component.modalities else of_any
+    stream = StreamSpec(f"{modality}.tiny", modality, kind, 6 if kind == "features" else None)
+    context = dataclasses.replace(fitting_context(component), streams={modality: stream})
     torch.manual_seed(0)
-    stream = (
-        StreamSpec("text.tiny", "text", "strings")
-        if kinds[0] == "strings"
-        else context.streams[modality]
-    )
-    encoder = factory(config, dataclasses.replace(context, streams={modality: stream}), stream)
+    encoder = factory(config, context, stream)
     prepared = encoder.prepare(tiny.rows(stream, 5))
     return encoder.eval(), {modality: prepared[torch.arange(5)]}
 

@@ -1,11 +1,14 @@
-"""A part's factory with its settings, and whether these lie in their search ranges."""
+"""A part's factory with its settings, whether these lie in their search ranges, and the context in
+which it is checked.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from merbench.api import Component, Config
+from merbench.api import Component, Config, Context
 from merbench.host.catalog import Catalog
+from merbench.testing import tiny
 from merbench.testing.verdict import Skip
 
 
@@ -32,6 +35,13 @@ def checked_factory(catalog: Catalog, component: Component) -> tuple[Any, Config
             "which returns a Config of a few random weights"
         )
     return factory, factory.tiny()
+
+
+def fitting_context(component: Component, **streams: Any) -> Context:
+    """A tiny context of the first kind of task that the component is for; ``streams``: as
+    ``tiny.context`` takes them.
+    """
+    return tiny.context(component.spaces[0] if component.spaces else "score", **streams)
 
 
 def defaults_lie_in_ranges(catalog: Catalog, component: Component) -> None:

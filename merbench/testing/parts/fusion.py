@@ -16,7 +16,7 @@ from merbench.engine.model import contract
 from merbench.engine.model.compose import reads_tokens
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
-from merbench.testing.parts.factory import default_factory
+from merbench.testing.parts.factory import default_factory, fitting_context
 from merbench.testing.parts.gradient import assert_gradient
 from merbench.testing.parts.language_model import TinyLanguage, tiny_tokens
 from merbench.testing.parts.queries import AUDIO_WIDTH, QUERY_WIDTH, tiny_queries
@@ -35,14 +35,15 @@ def tiny_fusions(
     languages: list[TinyLanguage | None] = [] if LANGUAGE_MODEL in component.needs else [None]
     if LANGUAGE_MODEL in {*component.needs, *component.reads}:
         languages += [TinyLanguage()]
+    space = fitting_context(component).space
     labels: list[Queries | None] = [] if "queries" in component.needs else [None]
-    labels += [tiny_queries()]
-    labels += [tiny_queries(own_audio=True)] if BY_MODALITY in component.reads else []
+    labels += [tiny_queries(space)]
+    labels += [tiny_queries(space, own_audio=True)] if BY_MODALITY in component.reads else []
     all_or_few: tuple[set[Modality], set[Modality]] = (set(MODALITIES), set(few))
     for modalities, queries, language in product(all_or_few, labels, languages):
         parts = {m: s for m, s in tiny.parts().items() if m in modalities}
         context = dataclasses.replace(
-            tiny.context(modalities=tuple(parts)),
+            fitting_context(component, modalities=tuple(parts)),
             language_model=language,
             query_widths={} if queries is None else dict.fromkeys(queries.by_modality, AUDIO_WIDTH),
         )
@@ -73,7 +74,7 @@ def declared_width(catalog: Catalog, component: Component) -> None:
             fusion, fusion(parts, queries), 5, component.returns, component.provides
         )
         by_label = component.returns in ("labels", "slots")
-        labels = len(tiny.SPACES["score"].words) if by_label else 1
+        labels = len(fitting_context(component).space.words) if by_label else 1
         want = (5, labels, fusion.width)
         shape = tuple(fused.z_BCD.shape)
         assert shape == want, (

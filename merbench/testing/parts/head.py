@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from merbench.api import Component, Fused, Queries
+from merbench.api import Component, Fused, LabelSpace, Queries
 from merbench.api.declarations.component import LANGUAGE_MODEL
 from merbench.engine.model import contract
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
-from merbench.testing.parts.factory import default_factory
+from merbench.testing.parts.factory import default_factory, fitting_context
 from merbench.testing.parts.gradient import assert_gradient
 from merbench.testing.parts.language_model import TinyLanguage
 from merbench.testing.parts.queries import QUERY_WIDTH, tiny_queries
@@ -29,23 +29,26 @@ def tiny_heads(catalog: Catalog, component: Component) -> list[tuple[Any, Fused,
     factory, config = default_factory(catalog, component)
     heads = []
     for form in component.accepts:
-        queries = tiny_queries() if form == "labels" or "queries" in component.needs else None
+        context = fitting_context(component)
+        by_label = form == "labels" or "queries" in component.needs
+        queries = tiny_queries(context.space) if by_label else None
         torch.manual_seed(0)
-        context = tiny.context()
         if LANGUAGE_MODEL in component.needs:
             context = dataclasses.replace(context, language_model=TinyLanguage())
         head = factory(config, context, 6, None if queries is None else QUERY_WIDTH)
-        heads.append((head.eval(), _tiny_fused(form), queries))
+        heads.append((head.eval(), _tiny_fused(form, context.space), queries))
     return heads
 
 
 def logits_fit_the_task(catalog: Catalog, component: Component) -> None:
     for head, fused, queries in tiny_heads(catalog, component):
         logits_BC = _logits(head, component, fused, queries)
-        columns = (1, len(tiny.SPACES["score"].words))
+        space = fitting_context(component).space
+        columns = sorted({space.logit_count, len(space.words)})
         any_number = hasattr(head, "read_out") and hasattr(head, "loss")
         assert logits_BC.ndim == 2 and (any_number or logits_BC.shape[1] in columns), (
-            f"logits of a score are {tuple(logits_BC.shape)}; other than {columns} columns need "
+            f"logits of a {space.kind} are {tuple(logits_BC.shape)}; "
+            f"other than {' or '.join(map(str, columns))} columns need "
             "a read_out and a loss of the head's own"
         )
         permuted = _logits(head, component, _permuted(fused), queries)
@@ -64,9 +67,9 @@ def _logits(head: Any, component: Component, fused: Fused, queries: Queries | No
     return contract.logits_and_aux(head, head(fused, queries), component.provides)[0]
 
 
-def _tiny_fused(form: str) -> Fused:
+def _tiny_fused(form: str, space: LabelSpace) -> Fused:
     draw = torch.Generator().manual_seed(1)
-    labels = len(tiny.SPACES["score"].words) if form in ("labels", "slots") else 1
+    labels = len(space.words) if form in ("labels", "slots") else 1
     z_BCD = torch.randn(5, labels, 6, generator=draw)
     steps = tiny.steps() if form == "sequence" else None
     slots = torch.randn(5, 3, labels, 6, generator=draw) if form == "slots" else None

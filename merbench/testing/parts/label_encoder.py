@@ -10,19 +10,19 @@ from merbench.api import Component, LabelSpace
 from merbench.engine.model import contract
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
-from merbench.testing.parts.factory import checked_factory
+from merbench.testing.parts.factory import checked_factory, fitting_context
 
 
 def tiny_label_encoder(catalog: Catalog, component: Component) -> Any:
     factory, config = checked_factory(catalog, component)
     torch.manual_seed(0)
-    return factory(config, tiny.context()).eval()
+    return factory(config, fitting_context(component)).eval()
 
 
 def declared_width(catalog: Catalog, component: Component) -> None:
     encoder = tiny_label_encoder(catalog, component)
     emb_CD = contract.queries(encoder, encoder(), component.provides).emb_CD
-    count = len(tiny.SPACES["score"].words)
+    count = len(fitting_context(component).space.words)
     assert emb_CD.shape == (count, encoder.width), (
         f"declares width {encoder.width} for {count} labels and returns {tuple(emb_CD.shape)}"
     )

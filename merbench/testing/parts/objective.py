@@ -9,7 +9,7 @@ from merbench.api import Batch, Component, LabelSpace, Output, Progress, masked_
 from merbench.engine.model import contract
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
-from merbench.testing.parts.factory import default_factory
+from merbench.testing.parts.factory import default_factory, fitting_context
 from merbench.testing.verdict import Skip
 
 
@@ -29,7 +29,7 @@ def terms_of_the_loss(catalog: Catalog, component: Component) -> None:
     if lacking := set(component.needs) - {"logits", "steps"}:
         raise Skip(f"needs {' and '.join(sorted(lacking))}: checked in the recipes that have it")
     factory, config = default_factory(catalog, component)
-    context = tiny.context()
+    context = fitting_context(component)
     model, batch = _Pooled(context.space), tiny.batch(context, tiny.parts(), 5)
     terms = contract.terms(
         [(component.name, factory(config, context, model))],
