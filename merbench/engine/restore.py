@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from merbench.api import Corpus, Lexicon, RequestError
+from merbench.api.first_line import first_line
 from merbench.engine.build import Problem, build
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.plan.settings import SINGLE
@@ -128,7 +129,7 @@ def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.devi
         problem = build(plan, fold, seed, device, state)
         missing, unexpected = problem.model.load_state_dict(state, strict=False)
     except (OSError, DamagedError, SafetensorError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise RequestError(
             f"the weights {weights} cannot be loaded ({reason}); run again with --force"
         ) from error

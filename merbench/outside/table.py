@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api.errors import DataError
+from merbench.api.first_line import first_line
 from merbench.data.folder.label_table import read_table
 
 FORMS = (".csv", ".jsonl", ".npz", ".parquet")
@@ -102,7 +103,7 @@ def _npz(path: Path) -> Table:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # a damaged file can fail in any layer: zip, zlib, the array header
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise DataError(
             f"{path} cannot be read as .npz ({reason[:120]}); "
             "write it with numpy.savez, from arrays of numbers and strings"
@@ -129,7 +130,7 @@ def _parquet(path: Path) -> Table:
         table = parquet.read_table(path)
         columns = table.to_pydict()
     except Exception as error:  # a damaged file can fail in any layer
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise DataError(
             f"{path} cannot be read as .parquet ({reason[:120]}); write it anew"
         ) from None

@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_stora
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from merbench.api import RequestError
+from merbench.api.first_line import first_line
 from merbench.tuning.journal import Journal
 
 EXTRAS = {"postgresql": "postgres", "grpc": "grpc"}
@@ -67,7 +68,7 @@ def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
             "begins with postgresql://, mysql://, sqlite:/// or grpc://"
         ) from error
     except (SQLAlchemyError, ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise RequestError(f"--storage {shown_url} is out of reach: {reason}") from error
 
 

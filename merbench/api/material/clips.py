@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from merbench.api.errors import MerbenchError
+from merbench.api.first_line import typed
 from merbench.api.media.decoded import Decoded, Shares
 from merbench.api.media.track import decoder
 from merbench.api.system_errors import is_shortage
@@ -61,7 +62,7 @@ class ClipRows:
         except Exception as error:
             if is_shortage(error):
                 raise
-            decoded = Decoded((), f"cannot be read ({_first_line(error)})")
+            decoded = Decoded((), f"cannot be read ({typed(error)})")
         with self._lock:
             self._count(row, decoded)
         return decoded.values if len(decoded.values) else None
@@ -75,11 +76,6 @@ class ClipRows:
             self.shares[row] = decoded.shares
             self._total = summed((self._total, decoded.shares))
             self.measured |= rates(self._total)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def summed(shares: Iterable[Shares]) -> Shares:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api.errors import RequestError
+from merbench.api.first_line import first_line
 from merbench.data.encoder_cache.entry import ENTRY, SHARDS, VALUES, Entry, file_sha256, writing
 from merbench.data.encoder_cache.filling import Filling
 from merbench.results.files import remove
@@ -44,7 +45,7 @@ class Cache:
 
     def find(self, key: str) -> tuple[Entry, np.ndarray, np.ndarray] | None:
         """The entry with its values (mapped, read-only) and lengths, every byte checked; None where
-        there is none that is whole.
+        there is none that is whole. RequestError where a damaged one cannot be thrown away.
         """
         folder = self.folder / key
         try:
@@ -58,11 +59,12 @@ class Cache:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError) as error:
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            reason = getattr(error, "strerror", None) or first_line(error)
             self.warnings.append(
                 f"the cached output in {folder} is damaged ({reason}); it is made again"
             )
-            remove(folder / ENTRY)
+            with writing(self.root):
+                remove(folder / ENTRY)
             return None
 
     @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
+from merbench.api.first_line import typed
 from merbench.data.first_few import first_few
 from merbench.data.folder.stream_file import is_safetensors, map_tensors, texts_of
 from merbench.results.records.sealed import require_file
@@ -82,7 +83,7 @@ class Arrays:
                 raise DataError(
                     f"{self.path}: {name!r} is no array; write the file with numpy.savez"
                 )
-            if "U" in kinds and isinstance(self._file, dict) and value.dtype == np.uint8:
+            if isinstance(self._file, dict) and _holds_texts(value, kinds):
                 value = np.array(texts_of(value, self.path, name), dtype=str)
             self._read[name] = value
         cached = self._read[name]
@@ -161,5 +162,14 @@ class Arrays:
         return np.fromiter((row_of_id[name] for name in ids), dtype=np.int64, count=len(ids))
 
 
+def _holds_texts(value: np.ndarray, kinds: str) -> bool:
+    """Of a safetensors file, which has no texts but bytes: where numbers are as good as texts, only
+    bytes that begin as a JSON list are some.
+    """
+    if "U" not in kinds or value.dtype != np.uint8:
+        return False
+    return kinds == "U" or value[:1].tobytes() == b"["
+
+
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:120]
+    return typed(error)[:120]

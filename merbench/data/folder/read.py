@@ -4,71 +4,77 @@
 ``dataset.toml`` in full::
 
     name = "mosi"
-    groups = ["speaker"]                                       # columns of who or what rows belong
-                                                               # to beside their video; the default:
-                                                               # those of speaker, dialogue, session
-                                                               # and show that are there
-    labels = "label.csv"                                       # the default; MMSA's form: video_id,
-                                                               clip_id, text, label, ..., mode
+    # Columns of who or what rows belong to beside their video; the default: those of speaker,
+    # dialogue, session and show that are there.
+    groups = ["speaker"]
+    # The default; MMSA's form: video_id, clip_id, text, label, ..., mode.
+    labels = "label.csv"
+    # In every task an empty cell is unknown.
     task.sentiment = { column = "label", kind = "score", low = -3.0, high = 3.0 }
+
     [task.mood]
-    column = "annotation"                                      # a cell: the word or its number
+    column = "annotation"                 # a cell: the word or its number
     kind = "class"
     words = ["Negative", "Neutral", "Positive"]
-    glosses = ["feeling bad", "feeling nothing", "feeling good"]   # any task: a sentence a word,
-                                                               for label encoders that read one
-    rank = "weighted_f1"                                       # any task: the metric of its boards
+    # Any task: a sentence a word, for label encoders that read one.
+    glosses = ["feeling bad", "feeling nothing", "feeling good"]
+    rank = "weighted_f1"                  # any task: the metric of its boards
 
     [task.emotions]
-    columns = ["happy", "sad"]                                 # present where > 0
+    columns = ["happy", "sad"]            # present where > 0
     kind = "multilabel"
-    words = ["happy", "sad"]                                   # in every task: empty cell = unknown
+    words = ["happy", "sad"]
 
     [streams."text.transcript"]
-    modality = "text"                                          # text, audio or video
-    kind = "strings"                                           # a column of the label file
+    modality = "text"                     # text, audio or video
+    kind = "strings"                      # a column of the label file
     column = "text"
-    note = "..."                                               # any stream: where it came from
+    note = "..."                          # any stream: where it came from
 
     [streams."text.words"]
     modality = "text"
-    kind = "words"                                             # arrays id [N], offset [N+1], word
-                                                               [T] into vocab, start and end [T] in
-                                                               s
+    # Arrays id [N], offset [N+1], word [T] into vocab, start and end [T] in seconds.
+    kind = "words"
     file = "words.npz"
 
     [streams."audio.x"]
     modality = "audio"
-    kind = "features"                                          # [N, D]; [N, L, D] with lengths [N];
-                                                               or [T, D] with offsets [N+1]
-    file = "audio.npz"                                         # with id [N]
+    # [N, D]; [N, L, D] with lengths [N]; or [T, D] with offsets [N+1].
+    kind = "features"
+    file = "audio.npz"                    # with id [N]
     array = "x"
-    length = "length"                                          # the default name of the lengths;
-                                                               padding = "right" or "left"
-    offset = "offset"                                          # the default name of the offsets
-    fitted_on = { file = "audio.npz", array = "split", values = [0, 1] }   # rows on whose labels
-    the network that made it was trained
+    length = "length"                     # the default name of the lengths
+    padding = "right"                     # the default, or left
+    # Rows on whose labels the network that made it was trained.
+    fitted_on = { file = "audio.npz", array = "split", values = [0, 1] }
+
+    [streams."audio.y"]
+    modality = "audio"
+    kind = "features"
+    file = "ragged.npz"
+    array = "y"
+    offset = "offset"                     # the default name of the offsets
 
     [streams."video.clip"]
     modality = "video"
-    kind = "clip"                                              # {...}: columns of the label file
-    pattern = "Raw/{video_id}/{clip_id}.mp4"
+    kind = "clip"
+    pattern = "Raw/{video_id}/{clip_id}.mp4"    # in braces: columns of the label file
 
     [protocols.standard]
-    column = "mode"                                            # train, valid or test; or numbers
-                                                               # of folds, as below
-    streams = ["text.words", "audio.x"]                        # offered by default, one a modality
+    column = "mode"                       # train, valid or test; or numbers of folds, as below
+    streams = ["text.words", "audio.x"]   # offered by default, one a modality
 
     [protocols.folds]
-    file = "audio.npz"                                         # fold k tests, fold k + 1 validates,
-                                                               the rest train; -1 = not used
+    # Fold k tests, fold k + 1 validates, the rest train; -1 = not used.
+    file = "audio.npz"
     array = "fold"
     streams = ["text.words"]
 
     [protocols.speakers]
-    folds = 5                                                  # whole groups, of about as many rows
-    group = "speaker"                                          # in any protocol: by what scores are
-    streams = ["text.words"]                                   # resampled; the default: by video
+    folds = 5                             # whole groups, of about as many rows
+    # In any protocol: by what scores are resampled; the default: by video.
+    group = "speaker"
+    streams = ["text.words"]
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ labels. ::
     positive = 2.0
 
     [synonyms]
-    "awful" = { value = -3.0, gloss = "a terrible experience" }      # the gloss is read where the
-    run reads glosses ...
+    # The gloss is read where the run reads glosses.
+    awful = { value = -3.0, gloss = "a terrible experience" }
+    lovely = 3.0
 
     [faces]
     smiling = "happy"
     crying = "sad"
-    ...
 """
 
 from __future__ import annotations

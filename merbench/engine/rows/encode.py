@@ -8,8 +8,8 @@ from rows is never kept.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from merbench.api import Config, Context, Modality, Prepared, RunError, Steps, Stream, StreamSpec
+from merbench.api import (
+    Config,
+    Context,
+    MerbenchError,
+    Modality,
+    Prepared,
+    RunError,
+    Steps,
+    Stream,
+    StreamSpec,
+)
 from merbench.api.events import (
     EncodingCounts,
     EncodingNotes,
@@ -28,12 +38,14 @@ from merbench.api.events import (
     Watch,
     ignore,
 )
+from merbench.api.first_line import typed
 from merbench.api.material.clips import CUT_SHORT, WITHOUT
 from merbench.data.encoder_cache.cache import Cache
 from merbench.data.encoder_cache.entry import SHARDS, About, Entry
 from merbench.data.encoder_cache.filling import Filling
 from merbench.data.streams.content_hash import Known, row_contents
 from merbench.engine.freed_memory import ONE_PASS, freed_memory_kept
+from merbench.engine.model.contract import construct, fault, prepared
 from merbench.engine.plan.plan import Part, Plan
 from merbench.engine.rows import encode_by_length
 from merbench.engine.rows.encoded_with import other_versions, versions
@@ -158,11 +170,12 @@ def _encode_into(
         if cache.find(about.key) is not None:
             return
         fold = Fold({modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon)
-        encoder = part.factory(part.config, fold.context, stream.spec).to(device).eval()
-        prepared = encoder.prepare(rows_of(stream, order, None))
-        with freed_memory_kept(ONE_PASS) if device.type == "cpu" else nullcontext():
-            unchanged = partial(_require_unchanged, stream, order, about.rows, known)
-            _fill(filling, encoder, prepared, unchanged, device, label, watch)
+        kept = freed_memory_kept(ONE_PASS) if device.type == "cpu" else nullcontext()
+        unchanged = partial(_require_unchanged, stream, order, about.rows, known)
+        with _faults_told(part, label), kept:
+            encoder = construct(part, fold.context, stream.spec).to(device).eval()
+            items = prepared(encoder, rows_of(stream, order, None))
+            _fill(filling, encoder, items, unchanged, device, label, watch)
         filling.finish(
             measured=encoder.measured,
             dataset=plan.spec.dataset,
@@ -195,33 +208,44 @@ def _require_unchanged(
 def _fill(
     filling: Filling,
     encoder: Any,
-    prepared: Prepared,
+    items: Prepared,
     unchanged: Callable[[Sequence[int]], None],
     device: torch.device,
     label: str,
     watch: Watch,
 ) -> None:
     """``unchanged(rows)`` is called before what was made of them is kept."""
-    finished, shards = filling.done(), encode_by_length.shards(encoder, prepared)
+    finished, shards = filling.done(), encode_by_length.shards(encoder, items)
     todo = [n for n in range(len(shards)) if n not in finished]
     rows_left = sum(len(shards[n]) for n in todo)
-    rows_done = len(prepared) - rows_left
-    watch(EncodingStarted(label=label, rows=len(prepared), done=rows_done))
+    rows_done = len(items) - rows_left
+    watch(EncodingStarted(label=label, rows=len(items), done=rows_done))
+    for number, values, length in encode_by_length.encode(encoder, items, todo, device):
+        rows = shards[number].tolist()
+        # Looked up row by row: the threads that read ahead add to them all the while.
+        notes, shares = (
+            {row: by_row[row] for row in rows if row in by_row}
+            for by_row in (getattr(items, name, {}) for name in ("notes", "shares"))
+        )
+        unchanged(rows)
+        filling.put(number, values, length, notes, shares)
+        watch(RowsEncoded(label=label, rows=len(length)))
+
+
+@contextmanager
+def _faults_told(part: Part, label: str) -> Iterator[None]:
+    """RunError for what the encoder of ``part`` raises in the block, which says where."""
     try:
-        for number, values, length in encode_by_length.encode(encoder, prepared, todo, device):
-            rows = shards[number].tolist()
-            # Looked up row by row: the threads that read ahead add to them all the while.
-            notes, shares = (
-                {row: by_row[row] for row in rows if row in by_row}
-                for by_row in (getattr(prepared, name, {}) for name in ("notes", "shares"))
-            )
-            unchanged(rows)
-            filling.put(number, values, length, notes, shares)
-            watch(RowsEncoded(label=label, rows=len(length)))
-    except RuntimeError as error:
+        yield
+    except (MerbenchError, OSError):
+        raise
+    except Exception as error:
+        where = fault(error, [part])
+        if not where and not isinstance(error, RuntimeError):
+            raise  # a fault of merbench
+        reason = f"{where}: {typed(error)}" if where else typed(error)
         raise RunError(
-            f"{label} broke off: {str(error).splitlines()[0]}; "
-            "run again, and it continues from there"
+            f"{label} broke off: {reason}; run again, and it continues from there"
         ) from error
 
 

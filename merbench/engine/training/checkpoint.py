@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from merbench.api.first_line import first_line
 from merbench.results.files import write_atomic
 from merbench.results.records.sealed import check, seal
 from merbench.results.spec import canonical
@@ -123,7 +124,7 @@ class Checkpoint:
 
     def _reject(self, error: Exception) -> None:
         self.spent = 0.0
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
+        reason = f"no {error}" if isinstance(error, KeyError) else first_line(error)
         self.store.reject(
             self.path,
             f"the run starts anew, because the checkpoint {self.path} cannot be used ({reason})",

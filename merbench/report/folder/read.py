@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load
 
 from merbench.api.errors import DataError
+from merbench.api.first_line import first_line
 from merbench.report.folder.analysis_files import EXTRAS, checked
 from merbench.report.folder.folder import Folder
 from merbench.report.folder.packed import strict, unpack
@@ -73,7 +74,7 @@ def _reason(error: Exception) -> str:
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     if isinstance(error, FileNotFoundError):
         return "it is not there; bring it back, or build the board again"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return first_line(error)
 
 
 def _records(folder: Path) -> tuple[list[Record], dict[str, Path]]:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from merbench.api.first_line import first_line
 from merbench.api.processes import cores, each_apart
 from merbench.results.records.predictions import Predictions, record_key
 from merbench.results.records.reading import RecordReader, UnreadableError
@@ -96,7 +97,7 @@ class StoreSource:
                 record = reader.read(path)
             except (*DAMAGE, OSError, UnreadableError) as error:
                 share.warnings.append(
-                    f"left out: the record {path} cannot be read: {str(error).splitlines()[0]}"
+                    f"left out: the record {path} cannot be read: {first_line(error)}"
                 )
                 continue
             if record.status == "done":
@@ -132,7 +133,7 @@ class StoreSource:
             about = header.get(METADATA, {})
             lengths = {header[name]["shape"][0] for name in ("target", "prediction")}
         except (*DAMAGE, OSError, RecursionError) as error:
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise ValueError(f"its predictions {path} cannot be read ({reason})") from error
         if not {"ids", "videos"} <= about.keys():
             raise ValueError(f"{path} holds no predictions")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from merbench.api.declarations.config import Config
 from merbench.api.errors import DataError
+from merbench.api.first_line import first_line
 
 ABOUT = "about.toml"
 
@@ -36,6 +37,6 @@ def read_site_about(root: Path) -> SiteAbout:
             raise ValueError("repository is no address; give https://...")
         return about
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         fields = ", ".join(SiteAbout.model_fields)
         raise DataError(f"{file} cannot be read ({reason}); it may hold {fields}") from error

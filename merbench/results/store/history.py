@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from merbench.api.errors import RequestError
+from merbench.api.first_line import first_line
 from merbench.results.files import write_atomic
 from merbench.results.records.record import Record
 from merbench.results.records.sealed import require_file
@@ -28,7 +29,7 @@ def read_corrections(
             require_file(path)
             correction = Correction.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             warn(f"left out: the correction {path} cannot be read: {reason}")
             continue
         readable.append(correction)

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import safe_open
 
 from merbench.api.errors import RequestError
+from merbench.api.first_line import typed
 from merbench.results.files import write_atomic
 from merbench.results.records.outside import digest as digest_of_predictions
 from merbench.results.records.predictions import Predictions
@@ -76,7 +77,7 @@ def _merge_run(
     try:
         record = _checked(source, name)
     except (*DAMAGE, OSError, UnreadableError) as error:
-        return Merged(name, "refused", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        return Merged(name, "refused", typed(error))
     try:
         here = into.get(name)
     except UnreadableError as error:

@@ -24,6 +24,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from merbench.api.errors import DataError, RequestError
+from merbench.api.first_line import typed
 from merbench.results.files import inside, write_atomic
 from merbench.results.records.predictions import (
     Predictions,
@@ -302,14 +303,11 @@ class Store:
         self.warnings.append(f"{sentence}; {set_aside(self.root, [path])}")
 
     def _set_aside(self, run_id: str, error: Exception) -> None:
-        reason = str(error).splitlines()[0]
         record = self.file(run_id, ".json")
         files = record.parent.glob(f"{glob.escape(run_id)}.*")
         # The record last: without it, a kill would leave its predictions as those of no run.
         place = set_aside(self.root, sorted(files, key=lambda path: path.suffix == ".json"))
-        self.warnings.append(
-            f"the record {record} cannot be used ({type(error).__name__}: {reason}); {place}"
-        )
+        self.warnings.append(f"the record {record} cannot be used ({typed(error)}); {place}")
 
 
 def _updated(record: Record, tuned_by: Mapping[str, Any] | None, track: Track | None) -> Record:

@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from merbench.api import RequestError, Stream
+from merbench.data.encoder_cache import cache as cache_module
 from merbench.data.encoder_cache import filling as cache_file
 from merbench.data.encoder_cache.cache import Cache, cache_home
 from merbench.data.encoder_cache.entry import About
@@ -102,6 +103,16 @@ def test_a_damaged_entry_is_told_and_made_again(tmp_path, name):
         assert cache.find("k") is None and len(cache.warnings) == 1  # thrown away, so told once
         fill(tmp_path)
         assert file.read_bytes() == whole
+
+
+def test_a_damaged_entry_that_cannot_be_thrown_away_is_one_sentence(tmp_path, monkeypatch):
+    def read_only(path):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    (fill(tmp_path) / "encoded/k/values.safetensors").write_bytes(b"")
+    monkeypatch.setattr(cache_module, "remove", read_only)
+    with pytest.raises(RequestError, match=r"cannot be written \(Read-only.*MERBENCH_CACHE"):
+        Cache(tmp_path).find("k")
 
 
 def test_an_entry_that_was_changed_or_is_another_ones_is_made_again(tmp_path):

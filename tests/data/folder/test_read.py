@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
+import textwrap
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from merbench.api import GLOSSES, SENTIMENT, DataError
 from merbench.data.dataset_hash import revision
+from merbench.data.folder import read
+from merbench.data.folder.arrays import Arrays
 from merbench.data.folder.read import read_folder
 from merbench.data.word_vector_files import open_lexicon
 from merbench.data.words import as_words
@@ -325,3 +331,18 @@ def test_real_vectors_cover_the_transcripts(homes):
     assert known[stream.values].mean() == pytest.approx(0.876, abs=0.01)
     both = open_lexicon((), homes)
     assert both.width == 200 and both.table(["boring", "weakly"])[1].tolist() == [True, False]
+
+
+def test_the_description_in_full_is_toml():
+    example = textwrap.dedent(read.__doc__.partition("in full::")[2])
+    described = tomllib.loads(example)
+    assert {"sentiment", "mood", "emotions"} == described["task"].keys()
+    assert described["streams"]["audio.x"]["fitted_on"]["values"] == [0, 1]
+
+
+def test_numbers_of_one_byte_in_a_safetensors_file_are_numbers(tmp_path):
+    ids = np.frombuffer(json.dumps(["a", "b", "c"]).encode(), np.uint8)
+    save_file({"id": ids, "mark": np.array([0, 1, 1], np.uint8)}, tmp_path / "x.safetensors")
+    arrays = Arrays(tmp_path / "x.safetensors")
+    assert arrays.ids == ["a", "b", "c"]
+    assert arrays.per_row("mark", "biuU").tolist() == [0, 1, 1]

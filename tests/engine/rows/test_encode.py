@@ -299,7 +299,17 @@ def test_a_clip_replaced_while_it_is_read_is_not_kept(
         path.write_bytes(content)
 
 
-def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RuntimeError("CUDA out of memory\nlong story"), "RuntimeError: CUDA out of memory"),
+        (ValueError("no such place"), "ValueError: no such place"),
+        (NotImplementedError(), "NotImplementedError"),
+    ],
+)
+def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(
+    error, sentence, texts, tmp_path, monkeypatch
+):
     plan = texts
     forward, calls = ClipText.forward, []
     small_shards(monkeypatch, 400)
@@ -307,13 +317,14 @@ def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_pa
     def fails(self, inputs):
         calls.append(1)
         if len(calls) == 6:
-            raise RuntimeError("CUDA out of memory\nlong story")
+            raise error
         return forward(self, inputs)
 
     monkeypatch.setattr(ClipText, "forward", fails)
+    where = r"encoder clip-text \(test_encode\.py, line \d+\)"
     with pytest.raises(
         RunError,
-        match=r"text\.transcript through clip-text broke off: CUDA out of memory; run again",
+        match=rf"text\.transcript through clip-text broke off: {where}: {sentence}; run again",
     ):
         encoded(plan, "text", Cache(tmp_path), CPU)
     events = []

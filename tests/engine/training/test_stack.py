@@ -107,6 +107,11 @@ def test_losses_of_ten_steps_are_those_of_training_alone_dropout_included(stage)
         assert result.valid_predictions.tolist() == pytest.approx(b.tolist(), abs=1e-6)
 
 
+class Unwritten(Loss):
+    def forward(self, model, batch, out, at):
+        raise NotImplementedError
+
+
 def plan_of(catalog, model: str, **settings):
     settings = {"train.epochs": 3, "train.batch_size": 6, "train.patience": 9, **settings}
     return resolve(Request(model, settings=settings), catalog, tiny.corpus(), None)
@@ -344,6 +349,7 @@ def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():
         (Loss(), (Stage(),), {"accumulate": 2}, "accumulate"),
         (Loss(), (Stage(),), {"clip_value": 0.1}, "clip_value"),
         (Loss(), (Stage(),), {"objective_schedules": {"task": "ramp:0:1"}}, "objective_schedules"),
+        (Unwritten(), (Stage(),), {}, r"cannot be stacked \(NotImplementedError\)"),
     ):
         modules = [Together(Scaled(1.0), {"task": objective}) for _ in SEEDS]
         rows = {"space": SPACE, "config": TrainConfig(epochs=1, **settings)}

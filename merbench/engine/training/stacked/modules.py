@@ -22,6 +22,7 @@ from merbench.api import (
     Turns,
     read_out,
 )
+from merbench.api.first_line import first_line
 from merbench.engine.model.contract import output, terms
 from merbench.engine.rows.splits import SplitData
 from merbench.engine.training.optimise import make_optimiser, make_schedule
@@ -116,7 +117,7 @@ class StackedModules:
         # What torch.func raises for what it has no rule for, be it an operator, a branch on data or
         # a random draw.
         except (RuntimeError, ValueError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0].partition(". ")[0]
+            reason = first_line(error).partition(". ")[0]
             raise CannotStackError(f"its modules cannot be stacked ({reason})") from error
         finally:
             self.optimiser.zero_grad(set_to_none=True)
