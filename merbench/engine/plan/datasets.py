@@ -13,6 +13,7 @@ from merbench.api import Config, Corpus, RequestError
 from merbench.api.events import Note, Watch
 from merbench.data.folder.read import read_folder
 from merbench.data.home import find_folder, missing_message, unknown_message
+from merbench.data.soundness import faults
 from merbench.engine.plan.settings import configured, parse_settings
 from merbench.host.catalog import Catalog, faults_named
 from merbench.results.dataset_name import ordered
@@ -105,6 +106,8 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
             f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; "
             "it is to return a Corpus"
         )
+    if fault := next(faults(corpus), ""):
+        raise RequestError(f"dataset {name} ({component.target}): {fault}; fix its load()")
     # Of equal settings one name, however they are written, and of the usual ones none.
     changed = config.model_dump(mode="json", exclude_defaults=True)
     pairs = ",".join(f"{key}={_text(value)}" for key, value in changed.items())

@@ -1,0 +1,73 @@
+"""What a data set in memory must be. One that a plugin makes is held to it where it is opened: no
+run would notice that a row stands in two splits, say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from merbench.api.material.corpus import Corpus, Protocol, Stream, Task
+
+
+def faults(corpus: Corpus) -> Iterator[str]:
+    """What is wrong with it, each in a clause; nothing where it is sound."""
+    size = len(corpus)
+    if len(set(corpus.ids.tolist())) < size:
+        yield "its ids are not unique"
+    for name, cells in {"videos": corpus.videos, "texts": corpus.texts, **corpus.groups}.items():
+        if len(cells) != size:
+            yield f"it has {size} ids and {len(cells)} {name}"
+    for name, task in corpus.tasks.items():
+        yield from (f"task {name}: {fault}" for fault in _of_task(task, size))
+    for name, stream in corpus.streams.items():
+        yield from (f"stream {name}: {fault}" for fault in _of_stream(stream, size))
+    for name, protocol in corpus.protocols.items():
+        yield from (f"protocol {name}: {fault}" for fault in _of_protocol(protocol, corpus))
+
+
+def _of_task(task: Task, size: int) -> Iterator[str]:
+    kind, words = task.space.kind, task.space.words
+    shape = (size, len(words)) if kind == "multilabel" else (size,)
+    for name, array in (("targets", task.target), ("known", task.known)):
+        if array is not None and array.shape != shape:
+            yield f"{name} of shape {list(array.shape)}, not {list(shape)}"
+            return
+    if kind == "class" and task.target.dtype.kind not in "iu":
+        yield f"targets are {task.target.dtype}, not whole numbers"
+    known = task.target[task.is_known()]
+    fits, belongs = np.isfinite(known), "a finite number"
+    if kind == "class":
+        fits, belongs = (
+            np.isin(known, np.arange(len(words))),
+            f"a number from 0 to {len(words) - 1}",
+        )
+    elif kind == "multilabel":
+        fits, belongs = np.isin(known, (0, 1)), "0 or 1"
+    if not fits.all():
+        yield f"a known target is {known[~fits][0]}, not {belongs}"
+
+
+def _of_stream(stream: Stream, size: int) -> Iterator[str]:
+    if not len(stream.start) == len(stream.length) == size:
+        yield f"start and length of {len(stream.start)} and {len(stream.length)} rows, not {size}"
+        return
+    present = stream.length > 0
+    end = stream.start + stream.length
+    within = (stream.start >= 0) & (end <= len(stream.values))
+    if (stream.length < 0).any() or not within[present].all():
+        yield "it points beyond its values"
+    if stream.fitted_on is not None and stream.fitted_on.shape != (size,):
+        yield f"fitted_on of shape {list(stream.fitted_on.shape)}, not [{size}]"
+
+
+def _of_protocol(protocol: Protocol, corpus: Corpus) -> Iterator[str]:
+    if absent := [name for name in protocol.streams if name not in corpus.streams]:
+        yield f"it offers a stream {absent[0]}, which is not there"
+    for split in protocol.splits:
+        rows = np.concatenate([split.train, split.valid, split.test])
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(corpus):
+            yield f"its rows are not from 0 to {len(corpus) - 1}"
+        elif len(np.unique(rows)) < len(rows):
+            yield "a row stands in two splits, or twice in one"
