@@ -254,5 +254,9 @@ def _temporary(path: Path) -> Path:
 
 
 def _now(folder: Path) -> float:
-    with TemporaryFile(dir=folder) as file:
-        return os.fstat(file.fileno()).st_mtime
+    """The file system's time; that of this machine where who looks on may not write."""
+    try:
+        with TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -73,6 +74,18 @@ def test_a_claim_of_another_machine_holds_until_it_gives_no_sign_of_life(tmp_pat
     old = time.time() - module.STALE - 1
     os.utime(claim.path, (old, old))
     assert not claims.held() and takes(claims, "a")
+
+
+def test_who_may_not_write_sees_what_other_machines_hold(tmp_path, monkeypatch):
+    def read_only(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    claims = Claims(tmp_path)
+    claim = claims.take("a")
+    other = claim.holder.model_copy(update={"machine": "another boot"})
+    claim.path.write_text(other.model_dump_json())
+    monkeypatch.setattr(module, "TemporaryFile", read_only)
+    assert list(claims.held()) == ["a"]
 
 
 def test_a_claim_from_the_future_is_no_sign_of_life(tmp_path):
