@@ -32,7 +32,8 @@ class JournalFile(BaseJournalBackend):
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, JournalLock(path)
-        path.open("ab").close()
+        if not path.exists():  # who only looks on need not be able to write
+            path.open("ab").close()
         self._read_lines, self._read_bytes = 0, 0
         self._holders, self._turn = 0, threading.Lock()
 

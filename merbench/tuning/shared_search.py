@@ -176,11 +176,21 @@ def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> Sh
     metric = (plan.selecting or [plan.metrics.selecting(plan.train.select)])[-1]
     higher = plan.metrics[metric].higher_is_better
     direction = StudyDirection.MAXIMIZE if higher else StudyDirection.MINIMIZE
-    study = optuna.create_study(
-        study_name=name, storage=storage, load_if_exists=True, direction=direction
-    )
+    study = _study(storage, name, direction)
     planned = int(min(config.trials, space.size))
     return SharedSearch(study, storage, store, space, config, planned, metric, 1 if higher else -1)
+
+
+def _study(storage: BaseStorage, name: str, direction: StudyDirection) -> Study:
+    """The one of this name, new where there is none yet: of one that is there nothing is written,
+    since many only look on.
+    """
+    try:
+        return optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        return optuna.create_study(
+            study_name=name, storage=storage, load_if_exists=True, direction=direction
+        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ cannot be used is told in a sentence.
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -74,6 +75,22 @@ def test_a_line_cut_off_by_a_kill_spoils_nothing(asked, store):
     more = tune(*asked, store, MACHINE, SearchConfig(4, sampler="random", pruner="none"))
     assert more.trials == 4
     assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_who_looks_on_at_a_search_writes_nothing(asked, store, monkeypatch):
+    search = SearchConfig(2, sampler="random", pruner="none")
+    tuned = tune(*asked, store, MACHINE, search)
+    (path,) = (store.root / "tuning").glob("*.journal")
+    before, sound = path.read_bytes(), Path.open
+
+    def read_only(path, mode="r", *more, **named):
+        if set(mode) & set("aw+"):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return sound(path, mode, *more, **named)
+
+    monkeypatch.setattr(Path, "open", read_only)
+    assert join(*asked, store, search).result() == tuned
+    assert path.read_bytes() == before
 
 
 def test_a_lock_ends_with_the_process_that_held_it(store, tmp_path):
