@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Protocol, Stream, Task
+from merbench.api.material.types import LabelSpace
 
 
 def faults(corpus: Corpus) -> Iterator[str]:
@@ -28,22 +29,28 @@ def faults(corpus: Corpus) -> Iterator[str]:
 
 
 def _of_task(task: Task, size: int) -> Iterator[str]:
-    kind, words = task.space.kind, task.space.words
-    shape = (size, len(words)) if kind == "multilabel" else (size,)
+    space = task.space
+    *_, labels = space.tasks
+    columns = {"multilabel": (len(labels.words),), "joint": (1 + len(labels.words),)}
+    shape = (size, *columns.get(space.kind, ()))
     for name, array in (("targets", task.target), ("known", task.known)):
         if array is not None and array.shape != shape:
             yield f"{name} of shape {list(array.shape)}, not {list(shape)}"
             return
-    if kind == "class" and task.target.dtype.kind not in "iu":
+    if space.kind == "class" and task.target.dtype.kind not in "iu":
         yield f"targets are {task.target.dtype}, not whole numbers"
-    known = task.target[task.is_known()]
+    parts = map(space.split_targets, (task.target, task.is_known()))
+    for part, target, known in zip(space.tasks, *parts, strict=True):
+        yield from _of_targets(part, target[known])
+
+
+def _of_targets(space: LabelSpace, known: np.ndarray) -> Iterator[str]:
+    """``known`` [n]: those targets, or cells of them, that are known."""
     fits, belongs = np.isfinite(known), "a finite number"
-    if kind == "class":
-        fits, belongs = (
-            np.isin(known, np.arange(len(words))),
-            f"a number from 0 to {len(words) - 1}",
-        )
-    elif kind == "multilabel":
+    if space.kind == "class":
+        numbers = np.arange(len(space.words))
+        fits, belongs = np.isin(known, numbers), f"a number from 0 to {numbers[-1]}"
+    elif space.kind == "multilabel":
         fits, belongs = np.isin(known, (0, 1)), "0 or 1"
     if not fits.all():
         yield f"a known target is {known[~fits][0]}, not {belongs}"

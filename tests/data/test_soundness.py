@@ -33,7 +33,7 @@ def with_split(train, valid, test, streams=("audio.tiny",)):
     )
 
 
-@pytest.mark.parametrize("kind", ["score", "class", "multilabel"])
+@pytest.mark.parametrize("kind", ["score", "class", "multilabel", "joint"])
 def test_a_sound_one_has_no_fault(kind):
     assert list(faults(tiny.corpus(kind))) == []
     unknown = np.ones(tiny.corpus(kind).tasks["task"].target.shape, dtype=bool)
@@ -54,6 +54,8 @@ def test_a_sound_one_has_no_fault(kind):
         (with_task("class", target=ROWS), "a known target is 6, not a number from 0 to 5"),
         (with_task("class", target=np.zeros(24)), "targets are float64, not whole numbers"),
         (with_task("multilabel", target=np.full((24, 6), 0.5)), "is 0.5, not 0 or 1"),
+        (with_task("joint", target=np.full((24, 7), 2.0)), "a known target is 2.0, not 0 or 1"),
+        (with_task("joint", target=np.zeros((24, 6))), r"not \[24, 7\]"),
         (with_stream(length=np.full(24, 99)), "stream audio.tiny: it points beyond its values"),
         (with_stream(start=ROWS - 1), "it points beyond its values"),
         (with_stream(start=ROWS[:9]), "start and length of 9 and 24 rows, not 24"),

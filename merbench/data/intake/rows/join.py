@@ -59,16 +59,7 @@ def joined_rows(
     is found.
     """
     cells = _cells(columns)
-    row_of_id: dict[str, int] = {}
-    known = set(table.ids)
-    for row, row_id in enumerate(ids_of(cells)):
-        if row_id in row_of_id:
-            refuse(row_id, _stands_already(cells, row_of_id[row_id], row))
-        elif row_id not in known:
-            reason = apart.get(cells["video_id"][row])
-            refuse(row_id, f"{table.path.name} has no such row" + (f": {reason}" if reason else ""))
-        else:
-            row_of_id[row_id] = row
+    row_of_id = _rows_here(table, cells, refuse, apart)
     if cells["video_id"] and not row_of_id:
         example_ids = f"{ids_of(cells)[0]}; here they are called like {table.ids[0]}"
         raise DataError(
@@ -84,25 +75,54 @@ def joined_rows(
             for row, row_id in enumerate(table.ids)
             if row_id in row_of_id
         }
-        filled = [row for row in new if old_cells[row].strip()]
-        if name in scores:
-            _require_same_labels(
-                table, name, [(old_cells[r], new[r]) for r in filled], scores[name]
-            )
-        if name in TIMES:
-            _note_other_times(name, old_cells, new, filled, note)
-        elif differ := sum(not same(old_cells[r], new[r]) for r in filled if new[r].strip()):
-            note(
-                f"{differ:,} cells of column {name} differ from those that are there, "
-                "which are kept; to have these, add them under another --name, or delete the data "
-                "set's folder first"
-            )
+        _compare(table, name, old_cells, new, scores.get(name), note)
         empty = [row for row in new if not old_cells[row].strip() and new[row].strip()]
         for row in empty:
             old_cells[row] = new[row]
         if empty and name in table.cells:
             note(f"{len(empty)} empty cells of column {name} are filled")
     return cells_here, len(row_of_id)
+
+
+def _rows_here(
+    table: Table, cells: Mapping[str, Sequence[str]], refuse: Refuse, apart: Mapping[str, str]
+) -> dict[str, int]:
+    """Id -> row of the source, of the rows that the table has too; the others are refused."""
+    row_of_id: dict[str, int] = {}
+    known = set(table.ids)
+    for row, row_id in enumerate(ids_of(cells)):
+        if row_id in row_of_id:
+            refuse(row_id, _stands_already(cells, row_of_id[row_id], row))
+        elif row_id not in known:
+            reason = apart.get(cells["video_id"][row])
+            refuse(row_id, f"{table.path.name} has no such row" + (f": {reason}" if reason else ""))
+        else:
+            row_of_id[row_id] = row
+    return row_of_id
+
+
+def _compare(
+    table: Table,
+    column: str,
+    old_cells: Sequence[str],
+    new: Mapping[int, str],
+    tolerance: float | None,
+    note: Callable[[str], None],
+) -> None:
+    """Note what ``new``, by row, has otherwise than the ``old_cells`` of a column. ``tolerance``:
+    of a score; DataError where more than a tenth of its labels differ by more.
+    """
+    filled = [row for row in new if old_cells[row].strip()]
+    if tolerance is not None:
+        _require_same_labels(table, column, [(old_cells[r], new[r]) for r in filled], tolerance)
+    if column in TIMES:
+        _note_other_times(column, old_cells, new, filled, note)
+    elif differ := sum(not same(old_cells[r], new[r]) for r in filled if new[r].strip()):
+        note(
+            f"{differ:,} cells of column {column} differ from those that are there, "
+            "which are kept; to have these, add them under another --name, or delete the data "
+            "set's folder first"
+        )
 
 
 def _stands_already(cells: Mapping[str, Sequence[str]], first: int, second: int) -> str:
