@@ -10,6 +10,7 @@ import torch
 
 from merbench.api import Corpus, RequestError, Split
 from merbench.api.events import Note, Watch, ignore
+from merbench.engine.model.initial_weights import place_of
 from merbench.engine.plan.plan import Plan
 from merbench.results.code_digest import code_digest
 from merbench.results.records.record import Record
@@ -110,6 +111,9 @@ def _run(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch: Watch)
         else:
             missing.append((seed, split))
     try:
+        if work.plan.start:
+            for seed, split in missing:  # told before training, not after some of it
+                place_of(work.plan.start, seed, split.fold)
         for record in _make(work, missing, jobs, watch):
             watch(run_done(record))
             records[record.run_id] = record

@@ -68,6 +68,12 @@ def test_damaged_weights_are_not_started_from(go_on, store):
         weights_of_run(Start("x", {(0, None): path}), 0, None)
 
 
+def test_weights_that_a_later_fold_lacks_are_told_before_any_fold_is_trained(go_on, store):
+    with pytest.raises(RequestError, match="there is no fold 3 among them"):
+        go_on("folds", "four", allow_leak=True)
+    assert not [record for record in store.records() if record.spec.init_from]
+
+
 @pytest.mark.parametrize("protocol", ["standard", "folds"])
 def test_the_same_protocol_is_gone_on_with_fold_by_fold(go_on, protocol):
     _, record = go_on(protocol, protocol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from itertools import accumulate
+from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -16,12 +17,8 @@ from merbench.results.records.sealed import DamagedError, check
 
 
 def weights_of_run(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
-    """The weights for one run. A start without folds serves every fold. RequestError where there
-    are none, or they cannot be read.
-    """
-    path = start.weights.get((seed, fold)) or start.weights.get((seed, None))
-    if path is None:
-        raise RequestError(_no_weights(start, seed, fold))
+    """The weights for one run. RequestError where there are none, or they cannot be read."""
+    path = place_of(start, seed, fold)
     try:
         check(path)
         return load_file(path)
@@ -29,6 +26,16 @@ def weights_of_run(start: Start, seed: int, fold: int | None) -> dict[str, Tenso
         raise RequestError(
             f"the weights {path} cannot be read ({error}); run what made them again with --force"
         ) from error
+
+
+def place_of(start: Start, seed: int, fold: int | None) -> Path:
+    """The file of the weights for one run. A start without folds serves every fold. RequestError
+    where there is none.
+    """
+    path = start.weights.get((seed, fold)) or start.weights.get((seed, None))
+    if path is None:
+        raise RequestError(_no_weights(start, seed, fold))
+    return path
 
 
 def _no_weights(start: Start, seed: int, fold: int | None) -> str:
