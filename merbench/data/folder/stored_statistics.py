@@ -7,8 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from merbench.api.errors import DataError
+from merbench.api.first_line import first_line
 from merbench.api.material.corpus import Corpus
 from merbench.data.streams.train_statistics import Statistics, train_statistics
 from merbench.data.streams.valid_steps import steps_key
@@ -39,14 +42,21 @@ def write_statistics(folder: Path, corpus: Corpus) -> None:
 
 
 def read_statistics(folder: Path) -> dict[str, Statistics]:
-    """By ``steps_key``."""
-    arrays = load_file(folder / FILE)
-    keys = {name.partition(".")[0] for name in arrays}
-    return {
-        key: Statistics(
-            arrays[f"{key}.mean"],
-            arrays[f"{key}.scale"],
-            *(int(n) for n in arrays[f"{key}.counts"]),
-        )
-        for key in sorted(keys)
-    }
+    """By ``steps_key``. DataError for a file that is not as ``write_statistics`` made it."""
+    path = folder / FILE
+    try:
+        arrays = load_file(path)
+        keys = {name.partition(".")[0] for name in arrays}
+        return {
+            key: Statistics(
+                arrays[f"{key}.mean"],
+                arrays[f"{key}.scale"],
+                *(int(n) for n in arrays[f"{key}.counts"]),
+            )
+            for key in sorted(keys)
+        }
+    except (OSError, SafetensorError, LookupError, TypeError) as error:
+        raise DataError(
+            f"{path} cannot be read ({first_line(error)}); delete it, and what it holds is counted "
+            "where it is needed"
+        ) from None

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 
 from merbench.api import GLOSSES, SENTIMENT, DataError
 from merbench.data.dataset_hash import revision
-from merbench.data.folder import read
+from merbench.data.folder import read, stored_statistics
 from merbench.data.folder.arrays import Arrays
 from merbench.data.folder.read import read_folder
 from merbench.data.word_vector_files import open_lexicon
@@ -346,3 +346,10 @@ def test_numbers_of_one_byte_in_a_safetensors_file_are_numbers(tmp_path):
     arrays = Arrays(tmp_path / "x.safetensors")
     assert arrays.ids == ["a", "b", "c"]
     assert arrays.per_row("mark", "biuU").tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors", save({"key.mean": np.zeros(2)})])
+def test_statistics_that_cannot_be_read_are_told_with_the_way_out(tmp_path, content):
+    (tmp_path / stored_statistics.FILE).write_bytes(content)
+    with pytest.raises(DataError, match=r"statistics\.safetensors cannot be read .*delete it"):
+        stored_statistics.read_statistics(tmp_path)
