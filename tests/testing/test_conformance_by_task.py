@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from merbench.api import Config, Queries, Steps
+from merbench.api import Config, Fused, Queries, Steps
 from tests.testing.test_conformance import Sound, Square, verdicts
 
 
@@ -111,3 +111,53 @@ def test_it_meets_what_it_is_for(factory):
 def test_the_logits_are_those_of_its_task():
     reason = verdicts(OneLine, **PARTS[TwoLines])["logits"].reason
     assert "logits of a joint are (5, 6)" in reason and "other than 7 or 13 columns" in reason
+
+
+class OverLabels(Sound):
+    """A fusion of pooled modalities and what the label encoder provides."""
+
+    def of_labels(self, queries):
+        return queries.graph_CC
+
+    def forward(self, parts, queries=None):
+        return Fused(self.pooled(parts)[:, None] * (1 + self.of_labels(queries).mean()))
+
+
+class OverAudiosOwn(OverLabels):
+    def of_labels(self, queries):
+        return queries.by_modality["audio"]
+
+
+class OverPrior(OverLabels):
+    def of_labels(self, queries):
+        return queries.extras["prior"]
+
+
+class HeadOverLabels(nn.Module):
+    class Config(Config):
+        pass
+
+    def __init__(self, config, context, width, query_width):
+        super().__init__()
+        self.line = nn.Linear(width, query_width)
+
+    def forward(self, fused, queries=None):
+        return self.line(fused.z_BCD[:, 0]) @ (queries.graph_CC @ queries.emb_CD).T
+
+
+@pytest.mark.parametrize(
+    ("factory", "needs", "statuses"),
+    [
+        (OverLabels, ("graph",), {"passed"}),
+        (OverAudiosOwn, ("queries", "by_modality"), {"passed"}),
+        (OverPrior, ("queries", "prior"), {"passed", "skipped"}),
+        (HeadOverLabels, ("graph",), {"passed"}),
+    ],
+)
+def test_what_a_part_needs_of_labels_is_there_or_not_checked(factory, needs, statuses):
+    head = {"kind": "head", "accepts": ("pooled",)}
+    declared = head if factory is HeadOverLabels else {"kind": "fusion"}
+    found = verdicts(factory, needs=needs, **declared)
+    assert {v.status for v in found.values()} == statuses
+    skipped = {v.reason for v in found.values() if v.status == "skipped"}
+    assert skipped <= {"needs prior: checked in the recipes that have it"}

@@ -19,7 +19,7 @@ from merbench.testing import tiny
 from merbench.testing.parts.factory import default_factory, fitting_context
 from merbench.testing.parts.gradient import assert_gradient
 from merbench.testing.parts.language_model import TinyLanguage, tiny_tokens
-from merbench.testing.parts.queries import AUDIO_WIDTH, QUERY_WIDTH, tiny_queries
+from merbench.testing.parts.queries import AUDIO_WIDTH, QUERY_WIDTH, needs_labels, tiny_queries
 from merbench.testing.parts.rowwise import rowwise
 
 
@@ -36,9 +36,10 @@ def tiny_fusions(
     if LANGUAGE_MODEL in {*component.needs, *component.reads}:
         languages += [TinyLanguage()]
     space = fitting_context(component).space
-    labels: list[Queries | None] = [] if "queries" in component.needs else [None]
-    labels += [tiny_queries(space)]
-    labels += [tiny_queries(space, own_audio=True)] if BY_MODALITY in component.reads else []
+    labels: list[Queries | None] = [] if needs_labels(component) else [None]
+    labels += [] if BY_MODALITY in component.needs else [tiny_queries(space)]
+    if BY_MODALITY in (*component.needs, *component.reads):
+        labels += [tiny_queries(space, own_audio=True)]
     all_or_few: tuple[set[Modality], set[Modality]] = (set(MODALITIES), set(few))
     for modalities, queries, language in product(all_or_few, labels, languages):
         parts = {m: s for m, s in tiny.parts().items() if m in modalities}

@@ -16,22 +16,17 @@ from merbench.testing import tiny
 from merbench.testing.parts.factory import default_factory, fitting_context
 from merbench.testing.parts.gradient import assert_gradient
 from merbench.testing.parts.language_model import TinyLanguage
-from merbench.testing.parts.queries import QUERY_WIDTH, tiny_queries
+from merbench.testing.parts.queries import QUERY_WIDTH, needs_labels, tiny_queries
 from merbench.testing.parts.rowwise import PERMUTED, assert_close, take
-from merbench.testing.verdict import Skip
 
 
 def tiny_heads(catalog: Catalog, component: Component) -> list[tuple[Any, Fused, Queries | None]]:
-    if provided_by_fusions := sorted(set(component.needs) - {"queries", LANGUAGE_MODEL}):
-        raise Skip(
-            f"needs {' and '.join(provided_by_fusions)}: checked in the recipes that have it"
-        )
+    labels_needed = needs_labels(component)
     factory, config = default_factory(catalog, component)
     heads = []
     for form in component.accepts:
         context = fitting_context(component)
-        by_label = form == "labels" or "queries" in component.needs
-        queries = tiny_queries(context.space) if by_label else None
+        queries = tiny_queries(context.space) if labels_needed or form == "labels" else None
         torch.manual_seed(0)
         if LANGUAGE_MODEL in component.needs:
             context = dataclasses.replace(context, language_model=TinyLanguage())
