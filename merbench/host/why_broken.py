@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +11,8 @@ import pluggy
 from merbench.host.declarations import DeclarationError
 from merbench.host.guarded_imports import guarded
 
-OWN_CODE = (
-    str(Path(__file__).parents[1]),
-    *(str(Path(str(package.__file__)).parent) for package in (pluggy, importlib)),
-)
-"""Folders whose frames are not the plugin's."""
+NOT_OF_A_PLUGIN = ("merbench", "pluggy", "importlib", "pydantic", "torch")
+"""Packages in whose code a plugin's faults are raised."""
 HOOKS = ("merbench_components()", "merbench_commands()")
 LONGEST_MESSAGE = 1000
 """Characters of what a plugin raises that are shown."""
@@ -30,7 +26,7 @@ def why_broken(error: BaseException, module: ModuleType | None) -> str:
         return f"{lines[-1]}; the hooks are {' and '.join(HOOKS)}, without arguments"
     if isinstance(error, DeclarationError):
         return f"{lines[0]}{file_text}"
-    return f"{type(error).__name__}: {lines[0]}{_place(error)}"
+    return f"{type(error).__name__}: {lines[0]}{place_of(error)}"
 
 
 def _message(error: BaseException) -> str:
@@ -43,9 +39,11 @@ def _message(error: BaseException) -> str:
         return f"its message cannot be read ({type(fault).__name__})"
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """Where in a plugin it was raised: `` (hooks.py, line 12)``; empty where it was in none."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith((*OWN_CODE, "<")):
-            return f" ({Path(frame.filename).name}, line {frame.lineno})"
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        file = frame.f_code.co_filename
+        if package not in NOT_OF_A_PLUGIN and not file.startswith("<"):
+            return f" ({Path(file).name}, line {line})"
     return ""

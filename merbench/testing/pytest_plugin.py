@@ -32,13 +32,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "merbench_check" not in metafunc.fixturenames:
         return
     # Imports torch: only where a test asks for it.
+    from merbench.api import MerbenchError
     from merbench.host.catalog import Catalog
     from merbench.host.discovery import discover
     from merbench.testing.checks import checks_of
 
     marks = metafunc.definition.iter_markers("merbench_plugin")
+    names = [name for mark in marks for name in mark.args]
+    if not names:  # pytest would skip a test that has nothing to check
+        pytest.fail(
+            "merbench_check checks the plugins that a mark names; "
+            'write @pytest.mark.merbench_plugin("NAME") above the test',
+            pytrace=False,
+        )
     catalog = Catalog(discover())
-    checks = [check for mark in marks for name in mark.args for check in checks_of(catalog, name)]
+    try:
+        checks = [check for name in names for check in checks_of(catalog, name)]
+    except MerbenchError as error:
+        pytest.fail(str(error), pytrace=False)
     metafunc.parametrize(
         "merbench_check", [_body(c) for c in checks], ids=[f"{c.subject}: {c.name}" for c in checks]
     )

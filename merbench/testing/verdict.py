@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from merbench.api import MerbenchError
+from merbench.host.why_broken import place_of
 
 Status = Literal["passed", "failed", "skipped", "known failure"]
 
@@ -50,8 +51,8 @@ class Check:
             return Verdict(self.subject, self.name, "skipped", str(skip))
         except Exception as error:  # a plugin may raise anything
             reason = (str(error).strip().splitlines() or [""])[0]
-            if not isinstance(error, AssertionError | MerbenchError):
-                reason = f"{type(error).__name__}: {reason}"
+            if not (reason and isinstance(error, AssertionError | MerbenchError)):
+                reason = f"{type(error).__name__}: {reason or 'no message'}{place_of(error)}"
             return Verdict(
                 self.subject,
                 self.name,

@@ -15,6 +15,7 @@ from merbench.testing.parts import (
     head,
     label_encoder,
     language_model,
+    logger,
     objective,
     view,
 )
@@ -28,6 +29,8 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
     """The checks that apply to a component of this kind."""
     if component.kind == "dataset":
         return {"loads a sound corpus": partial(dataset.loads_a_sound_corpus, catalog, component)}
+    if component.kind == "logger":  # the one kind without settings
+        return {"made of a place": partial(logger.made_of_a_place, catalog, component)}
     bodies: dict[str, Callable[[], None]] = {
         "defaults lie in their Tune ranges": partial(defaults_lie_in_ranges, catalog, component)
     }
