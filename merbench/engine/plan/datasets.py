@@ -108,10 +108,11 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
         )
     if fault := next(faults(corpus), ""):
         raise RequestError(f"dataset {name} ({component.target}): {fault}; fix its load()")
-    # Of equal settings one name, however they are written, and of the usual ones none.
+    # Of equal settings one name, however they are written, and of the usual ones none. It is the
+    # declared name, by which the data set opens again, whatever the factory calls it.
     changed = config.model_dump(mode="json", exclude_defaults=True)
     pairs = ",".join(f"{key}={_text(value)}" for key, value in changed.items())
-    return replace(corpus, name=ordered(f"{name}:{pairs}")) if pairs else corpus
+    return replace(corpus, name=ordered(f"{name}:{pairs}") if pairs else name)
 
 
 def _settings_in_name(name: str, listed: str) -> dict[str, Any]:

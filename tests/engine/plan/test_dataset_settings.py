@@ -89,7 +89,9 @@ def test_a_data_set_may_wrap_another():
     )
     catalog = Catalog([Plugin("plug", "dist", "1", parts)])
     catalog.load = lambda component: factories[component.name]
-    assert open_dataset(catalog, "half", []).notes == (f"half of {Plain(None).load().name}",)
+    assert Plain(None).load().name == "tiny"  # the factory's own word for it
+    assert open_dataset(catalog, "plain", []).name == "plain"
+    assert open_dataset(catalog, "half", []).notes == ("half of plain",)
     assert [verdict.status for verdict in check_plugin(catalog, "half")] == ["passed"]
     assert open_dataset(catalog, "half:of=plain", []).name == "half"
     assert open_dataset(catalog, "half:of=half", []).name == "half:of=half"
