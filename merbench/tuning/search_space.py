@@ -92,6 +92,12 @@ def space_of(plan: Plan, fixed: set[str]) -> Space:
             if slot == "train" and all(name in stage.settings for stage in plan.stages):
                 continue
             key = f"{slot}.{name}"
+            if tune.log and default <= 0:
+                raise RequestError(
+                    f"{key}={default:g} has no place on its log range from {tune.low:g} to "
+                    f"{tune.high:g}; leave it out of the search by --set {key}={default:g}, or "
+                    "give the recipe a search range with it"
+                )
             ranges[key] = _distribution(tune, info.annotation is int, default)
             defaults[key] = default
     return Space(ranges, defaults)

@@ -79,6 +79,7 @@ SOUND = {"summary": "", "encoders": {"features": "features"}, "fusion": "it", "h
         ({"stages": (Stage(trains=("fuson.",)),)}, "unknown beginning of parameter names 'fuson.'"),
         ({"stages": (Stage(objectives=("taks",)),)}, "learns by objective taks, and this run does not have it"),
         ({"search": {"fuson.width": None}}, "search names fuson.width, and no part has such a setting"),
+        ({"settings": {"train.weight_decay": 0.0}}, "train.weight_decay=0.0 has no place on its log range"),
         ({"search": {"fusion.width": Tune(8, 64)}}, "the default of fusion.width lies outside its search range"),
     ],
 )  # fmt: skip

@@ -177,3 +177,11 @@ def test_built_in_search_ranges_name_fields_that_exist(catalog):
             )
             config = catalog.load(catalog.component(kind.replace("_", "-"), part)).Config
             assert field in config.model_fields and (mark is None or isinstance(mark, Tune))
+
+
+def test_a_default_that_its_log_range_cannot_hold_is_one_sentence(ask):
+    _, plan = ask("tfn", "score", settings={})
+    undecayed = dataclasses.replace(plan, train=plan.train.model_copy(update={"weight_decay": 0.0}))
+    with pytest.raises(RequestError, match=r"weight_decay=0 has no place .* by --set train.weight"):
+        space_of(undecayed, set())
+    assert "train.lr" in space_of(undecayed, {"train.weight_decay"}).ranges

@@ -12,8 +12,8 @@ from merbench.api.material.types import Modality, SpaceKind
 
 @dataclass(frozen=True)
 class Tune:
-    """The search range of a field: ``Tune(low, high, log=...)`` or ``Tune(choices=(...))``. It must
-    hold the default.
+    """The search range of a field: ``Tune(low, high, log=...)`` or ``Tune(choices=(...))``, which
+    are texts, numbers, True or False. It must hold the default.
 
     Any value must fit any value of the other ranges of its config. ``modality``: searched only
     where the run has that modality. ``spaces``: only where its label space is of one of these
@@ -31,6 +31,16 @@ class Tune:
     def __post_init__(self) -> None:
         if bool(self.choices) == (self.low is not None and self.high is not None):
             raise ValueError("Tune takes either low and high, or choices")
+        if wrong := [c for c in self.choices if not isinstance(c, str | int | float | None)]:
+            raise ValueError(
+                f"Tune has the choice {wrong[0]!r}; a search draws texts, numbers, True and False, "
+                "so give the field a text for each choice"
+            )
+        if self.low is not None and self.high is not None:
+            if self.low > self.high:
+                raise ValueError(f"Tune has low={self.low:g} above high={self.high:g}")
+            if self.log and self.low <= 0:
+                raise ValueError(f"Tune has low={self.low:g}; a log range begins above 0")
 
     def holds(self, value: Any) -> bool:
         """Whether ``value`` lies inside the range."""

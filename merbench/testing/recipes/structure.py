@@ -54,6 +54,13 @@ def fits_together(catalog: Catalog, recipe: Recipe) -> None:
         assert all(tune is None or tune.holds(getattr(config, field)) for config in having), (
             f"the default of {name} lies outside its search range {tune}"
         )
+    for slot, config in configs.items():
+        for field, tune in type(config).tunable().items():
+            own_range = {f"{slot}.{field}", f"{slot.partition('.')[0]}.{field}"} & {*recipe.search}
+            value = getattr(config, field)
+            assert own_range or not tune.log or value is None or value > 0, (
+                f"{slot}.{field}={value} has no place on its log range; give it another in search"
+            )
     for case in recipe.cases:  # the tiny corpus offers none of their streams
         for dataset in case.datasets:
             resolved(catalog, recipe, dataset=dataset)

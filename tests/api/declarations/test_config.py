@@ -27,6 +27,21 @@ def test_a_field_that_came_later_is_left_out_at_its_default():
     assert Outer.tunable() == {"rate": Tune(0.0, 1.0)}
 
 
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({}, "either low and high, or choices"),
+        ({"choices": ("a", ("b", "c"))}, r"has the choice \('b', 'c'\); .* a text for each"),
+        ({"low": 8, "high": 4}, "low=8 above high=4"),
+        ({"low": 0.0, "high": 1.0, "log": True}, "low=0; a log range begins above 0"),
+    ],
+)
+def test_a_range_that_no_search_can_draw_from_is_refused_where_it_is_declared(declared, told):
+    with pytest.raises(ValueError, match=told):
+        Tune(**declared)
+    assert Tune(choices=("a", 1, 0.5, True, None)) and Tune(1e-6, 1e-6, log=True)
+
+
 def test_a_field_of_the_first_release_always_counts():
     assert Outer(inner=Inner(width=3)).identity()["inner"] == {"width": 3}
     assert {"epochs", "ema", "precision"} <= TrainConfig().identity().keys()
