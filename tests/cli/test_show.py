@@ -44,3 +44,11 @@ def test_a_transcript_never_doubles_its_row(monkeypatch, capsys, width):
     assert len(lines) == 2 + len(rows) and len(shown) == len(rows)
     assert all(len(line) <= (width or 2000) and " 1.00 " in line for line in shown)
     assert all(line.endswith("…" if width else "word79") for line in shown)
+
+
+def test_a_model_for_one_kind_of_task_is_shown_where_it_is_named(merbench):
+    refused = merbench("show", "self-mm", "--task", "emotions")
+    assert refused.returncode == 2 and "choose --task sentiment" in refused.stderr
+    assert (
+        "unimodal-labels" in merbench("show", "self-mm", "--task", "sentiment", check=True).stdout
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.shared.completion import complete_dataset, complete_model
-from merbench.cli.shared.options import DATA, JSON
+from merbench.cli.shared.options import DATA, JSON, TASK
 from merbench.cli.shared.output import BETWEEN, out, plain_table, room, show, show_json, show_text
 from merbench.cli.shared.session import Session
 
@@ -37,6 +37,7 @@ LONGEST_NAME, LONGEST_VALUE = 34, 22
 @click.option(
     "--text-tower", default="", metavar="NAME", help="As in merbench run, such as minilm."
 )
+@TASK
 @DATA
 @JSON
 @click.pass_obj
@@ -45,6 +46,7 @@ def command(
     model: str,
     dataset: str,
     text_tower: str,
+    task: str | None,
     data: Path | None,
     as_json: bool,
 ) -> None:
@@ -61,7 +63,7 @@ def command(
     require_model(session.catalog, model, session.homes(data))
     corpus = session.dataset(dataset, data)
     lexicon = None if corpus.lexicon else session.lexicon((), data)
-    result = shown(session.catalog, model, corpus, lexicon, text_tower)
+    result = shown(session.catalog, model, corpus, lexicon, text_tower, task)
     if as_json:
         show_json(asdict(result))
     else:

@@ -68,10 +68,11 @@ def show(
     dataset: str | None = None,
     data: str | Path | None = None,
     text_tower: str = "",
+    task: str | None = None,
 ) -> Shown:
     """Parts, settings with their defaults, ranges and meaning, ablations, and what ``model`` would
-    read on ``dataset`` (None = the control set), with ``text_tower`` as in ``run``. RequestError
-    where there is no such model, or it cannot read that data set.
+    read on ``dataset`` (None = the control set), with ``text_tower`` and ``task`` as in ``run``.
+    RequestError where there is no such model, or it is not for that data set or task.
     """
     from merbench.data.word_vector_files import open_lexicon
     from merbench.engine.plan.datasets import open_dataset
@@ -80,7 +81,7 @@ def show(
     require_model(catalog(), model, homes_searched)
     corpus = open_dataset(catalog(), dataset or "sample", homes_searched)
     lexicon = None if corpus.lexicon else open_lexicon((), homes_searched)
-    return shown(catalog(), model, corpus, lexicon, text_tower)
+    return shown(catalog(), model, corpus, lexicon, text_tower, task)
 
 
 def require_model(catalog: Catalog, name: str, homes: Sequence[Path]) -> None:
@@ -97,12 +98,20 @@ def require_model(catalog: Catalog, name: str, homes: Sequence[Path]) -> None:
     catalog.recipe(name)
 
 
-def shown(catalog: Catalog, model: str, corpus: Any, lexicon: Any, text_tower: str = "") -> Shown:
+def shown(
+    catalog: Catalog,
+    model: str,
+    corpus: Any,
+    lexicon: Any,
+    text_tower: str = "",
+    task: str | None = None,
+) -> Shown:
     from merbench.engine.plan.plan import Request
     from merbench.engine.resolve import resolve
 
     recipe = catalog.recipe(model)
-    plan = resolve(Request(model, text_tower=text_tower), catalog, corpus, lexicon)
+    request = Request(model, task=task, text_tower=text_tower)
+    plan = resolve(request, catalog, corpus, lexicon)
     provider = catalog.providers("recipe", model)[0]
     return Shown(
         name=recipe.name,
