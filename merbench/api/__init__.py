@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from merbench.api.material.label_prompts import derangement as derangement
     from merbench.api.material.label_prompts import label_texts as label_texts
     from merbench.api.material.label_prompts import label_word_vectors as label_word_vectors
+    from merbench.api.material.lstm import lstm_memories as lstm_memories
+    from merbench.api.material.lstm import lstm_states as lstm_states
     from merbench.api.material.modalities import complete as complete
     from merbench.api.material.modalities import present_modalities as present_modalities
     from merbench.api.material.ops import attendable as attendable
@@ -145,6 +147,7 @@ _HOME = {
         "label_texts",
         "label_word_vectors",
     ),
+    "material.lstm": ("lstm_memories", "lstm_states"),
     "material.word_vectors": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "material.modalities": ("complete", "present_modalities"),
     "material.ops": (

@@ -23,8 +23,7 @@ def resample(steps: Steps, length_B: Tensor) -> Tensor:
     """
     x_BLD, mask_BL = compact(steps)
     if torch.equal(mask_BL.sum(1), length_B):  # aligned
-        longest = max(1, int(length_B.max()))
-        return F.pad(x_BLD, (0, 0, 0, max(0, longest - x_BLD.shape[1])))[:, :longest]
+        return x_BLD[:, : max(1, int(length_B.max()))]
     # A window's sum is a difference of running sums, in double precision so that nothing is lost by
     # it.
     sums_BLD = F.pad(x_BLD.double().cumsum(1), (0, 0, 1, 0))

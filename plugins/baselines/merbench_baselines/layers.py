@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from merbench.api import Modality, Steps, by_length, compact, complete, last_step, masked_mean
+from merbench.api import Modality, Steps, complete, last_step, lstm_states, masked_mean
 
 
 def hidden_layer(width: int, hidden: int, width_out: int, dropout: float = 0.0) -> nn.Sequential:
@@ -49,10 +49,7 @@ class Residual(nn.Module):
 
 
 class LastState(nn.Module):
-    """LSTM -> [B, hidden], the state after the last real step; zeros where there is none.
-
-    The recurrence runs forward only, so what follows the last real step cannot reach it.
-    """
+    """LSTM -> [B, hidden], the state after the last real step; zeros where there is none."""
 
     def __init__(self, width: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
         super().__init__()
@@ -62,13 +59,7 @@ class LastState(nn.Module):
 
     def forward(self, steps: Steps, dropout: nn.Module | None = None) -> Tensor:
         """``dropout``: of what the LSTM reads."""
-        return by_length(lambda parts: self.at_once(parts["x"], dropout), {"x": steps})
-
-    def at_once(self, steps: Steps, dropout: nn.Module | None = None) -> Tensor:
-        """The same, not in groups of like length."""
-        x_BLD, mask_BL = compact(steps)
-        x_BLD = x_BLD if dropout is None else dropout(x_BLD)
-        return last_step(self.lstm(x_BLD)[0], mask_BL)
+        return last_step(lstm_states(self.lstm, steps, dropout), steps.mask_BL)
 
 
 class UtteranceNets(nn.Module):

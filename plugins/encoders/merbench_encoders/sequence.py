@@ -5,7 +5,6 @@ result depends on its batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Steps, Tune, attendable, by_length, compact, require_heads
+from merbench.api import Config, Steps, Tune, attendable, lstm_states, require_heads
 
 
 def left_aligned_order(mask_BL: Tensor) -> Tensor:
@@ -70,30 +69,10 @@ class BiLSTM(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, steps: Steps) -> Steps:
-        mask_BL = steps.mask_BL
-        longest = mask_BL.shape[1]
-
-        def run_padded(parts: Mapping[str, Steps]) -> Tensor:
-            y_BLD = self._run(parts["x"])
-            return F.pad(y_BLD, (0, 0, 0, longest - y_BLD.shape[1]))
-
-        y_BLD = by_length(run_padded, {"x": compact(steps)})
-        y_BLD = gather_steps(y_BLD, left_aligned_order(mask_BL).argsort(1))
-        return Steps(torch.where(mask_BL[..., None], y_BLD, 0.0), mask_BL)
-
-    def _run(self, steps: Steps) -> Tensor:
-        """Rows whose real steps come first. Two plain LSTMs, one over reversed rows: torch's packed
-        sequences run half as fast.
-        """
-        x_BLD, mask_BL = steps
-        at_L = torch.arange(mask_BL.shape[1], device=mask_BL.device)
-        reversed_BL = torch.where(mask_BL, mask_BL.sum(1, keepdim=True) - 1 - at_L, at_L)
-        for forward_lstm, backward_lstm in zip(self.onward, self.back, strict=True):
-            forward_BLE, _ = forward_lstm(x_BLD)
-            backward_BLE, _ = backward_lstm(gather_steps(x_BLD, reversed_BL))
-            states = (forward_BLE, gather_steps(backward_BLE, reversed_BL))
-            x_BLD = self.dropout(torch.cat(states, -1))
-        return x_BLD
+        for onward, back in zip(self.onward, self.back, strict=True):
+            states = lstm_states(onward, steps), lstm_states(back, steps, backwards=True)
+            steps = Steps(self.dropout(torch.cat(states, -1)), steps.mask_BL)
+        return steps
 
 
 class _Block(nn.Module):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, by_length, complete
+from merbench.api import Config, Context, Fused, Modality, Queries, Steps, complete
 from merbench_baselines.align import aligned
 from merbench_baselines.fields import Dropout, Layers, Width
 from merbench_baselines.layers import LastState
@@ -37,14 +37,16 @@ class EarlyFusionLSTM(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.lstm = LastState(sum(widths.values()), config.hidden, config.layers, config.dropout)
 
-    def read(self, parts: Mapping[Modality, Steps]) -> Tensor:
-        """[B, hidden]."""
-        # Dropout comes before, so that a step which is held throughout is not known after all from
-        # its many copies.
-        dropped = {m: Steps(self.dropout(x_BLD), mask_BL) for m, (x_BLD, mask_BL) in parts.items()}
-        streams = list(aligned(dropped).values())
-        x_BTD = torch.cat([steps.x_BLD for steps in streams], 2)
-        return self.lstm.at_once(Steps(x_BTD, streams[0].mask_BL))
+    def dropped(self, steps: Steps) -> Steps:
+        """Of real steps alone: most of a batch may be padding."""
+        x_BLD, mask_BL = torch.zeros_like(steps.x_BLD), steps.mask_BL
+        x_BLD[mask_BL] = self.dropout(steps.x_BLD[mask_BL])
+        return Steps(x_BLD, mask_BL)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        return Fused(by_length(self.read, complete(parts, self.widths))[:, None])
+        # Dropout comes before, so that a step which is held throughout is not known after all from
+        # its many copies.
+        steps = {m: self.dropped(s) for m, s in complete(parts, self.widths).items()}
+        streams = list(aligned(steps).values())
+        x_BTD = torch.cat([s.x_BLD for s in streams], 2)
+        return Fused(self.lstm(Steps(x_BTD, streams[0].mask_BL))[:, None])

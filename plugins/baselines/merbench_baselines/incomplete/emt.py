@@ -24,6 +24,7 @@ from merbench.api import (
     attendable,
     complete,
     last_step,
+    lstm_states,
     masked_softmax,
     present_modalities,
     require_heads,
@@ -87,8 +88,9 @@ class StreamReader(nn.Module):
         x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
         if self.reading == "first":
             return x_BLD, x_BLD[:, 0]
-        states_BLD = self.out(self.lstm(x_BLD)[0])
-        return states_BLD, last_step(states_BLD, spans(steps.mask_BL))
+        span_BL = spans(steps.mask_BL)
+        states_BLD = self.out(lstm_states(self.lstm, Steps(x_BLD, span_BL)))
+        return states_BLD, last_step(states_BLD, span_BL)
 
 
 class EMT(nn.Module):

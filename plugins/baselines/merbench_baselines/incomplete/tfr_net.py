@@ -39,7 +39,6 @@ from merbench_baselines.fields import (
 )
 from merbench_baselines.fusions.mult import Block, MulT, positions
 from merbench_baselines.layers import convolutions, convolved
-from merbench_baselines.utterance_vectors import BiGRU
 
 
 def spans(mask_BL: Tensor) -> Tensor:
@@ -55,6 +54,24 @@ def across_features(h_BLD: Tensor, mask_BL: Tensor) -> Tensor:
     count_B11 = mask_BL.sum(1).clamp(min=1)[:, None, None]
     score_BDD = real_BLD.transpose(1, 2) @ real_BLD / count_B11.sqrt()
     return h_BLD + h_BLD @ score_BDD.softmax(2).transpose(1, 2)
+
+
+class BiGRU(nn.Module):
+    """GRUs from both directions over rows whose real steps come first: states [B, L, 2 hidden]."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.forward_gru = nn.GRU(width, hidden, batch_first=True)
+        self.backward_gru = nn.GRU(width, hidden, batch_first=True)
+
+    def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+        # Rows are reversed within their real steps: torch's packed sequences run half as fast.
+        at_L = torch.arange(mask_BL.shape[1], device=mask_BL.device)
+        mirror_BL1 = torch.where(mask_BL, mask_BL.sum(1, keepdim=True) - 1 - at_L, at_L)[..., None]
+        onward_BLH = self.forward_gru(x_BLD)[0]
+        backward_BLH = self.backward_gru(x_BLD.gather(1, mirror_BL1.expand_as(x_BLD)))[0]
+        backward_BLH = backward_BLH.gather(1, mirror_BL1.expand_as(backward_BLH))
+        return torch.cat((onward_BLH, backward_BLH), 2)
 
 
 class GatedSummary(nn.Module):
@@ -73,7 +90,7 @@ class GatedSummary(nn.Module):
     def forward(self, h_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         g_BLE = h_BLD
         for gru in self.grus:
-            g_BLE = torch.where(mask_BL[..., None], gru(Steps(g_BLE, mask_BL))[0], 0.0)
+            g_BLE = torch.where(mask_BL[..., None], gru(g_BLE, mask_BL), 0.0)
         gate_BL1 = self.gate(g_BLE.transpose(1, 2)).transpose(1, 2).sigmoid()
         both_BLC = torch.cat((h_BLD, g_BLE.tanh() * gate_BL1), 2)
         return self.dropout(masked_max(self.out(both_BLC).tanh(), mask_BL))

@@ -140,7 +140,7 @@ class GraphMFN(nn.Module):
 
     def last_states(self, parts: Mapping[str, Steps]) -> Tensor:
         """[B, width] of aligned streams."""
-        runs = self.lstms({m: steps.x_BLD for m, steps in parts.items()})
+        runs = self.lstms(parts)
         inputs = {m: h if self.reads_states else c for m, (h, c) in runs.items()}
         singles = {m: self.single[m](with_previous(x_BTH)) for m, x_BTH in inputs.items()}
         u_BTM = self.memory(self.graph(singles))  # type: ignore[arg-type]

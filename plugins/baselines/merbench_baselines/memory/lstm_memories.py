@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Modality, Tune
+from merbench.api import Config, Modality, Steps, Tune, lstm_memories
 from merbench_baselines.fields import AudioWidth, Dropout, TextWidth, Width
 from merbench_baselines.layers import hidden_layer
 
@@ -51,34 +51,16 @@ class MemoryConfig(Config):
         }[m]
 
 
-class StepwiseLSTM(nn.LSTMCell):
-    """An LSTM that returns its memories c too, at every step."""
-
-    def forward(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """States h and memories c [B, T, hidden]."""
-        inputs_BTG = F.linear(x_BTD, self.weight_ih, self.bias_ih + self.bias_hh)
-        h_BH = c_BH = x_BTD.new_zeros(len(x_BTD), self.hidden_size)
-        states, memories = [], []
-        for input_BG in inputs_BTG.unbind(1):
-            gates_BG = torch.addmm(input_BG, h_BH, self.weight_hh.T)
-            i_BH, f_BH, g_BH, o_BH = gates_BG.chunk(4, 1)
-            c_BH = f_BH.sigmoid() * c_BH + i_BH.sigmoid() * g_BH.tanh()
-            h_BH = o_BH.sigmoid() * c_BH.tanh()
-            states.append(h_BH)
-            memories.append(c_BH)
-        return torch.stack(states, 1), torch.stack(memories, 1)
-
-
 class SystemOfLSTMs(nn.ModuleDict):
     """An LSTM a modality (MFN, section 3.1)."""
 
     def __init__(self, config: MemoryConfig, widths: Mapping[Modality, int]) -> None:
-        super().__init__({m: StepwiseLSTM(w, config.hidden(m)) for m, w in widths.items()})
+        super().__init__({m: nn.LSTMCell(w, config.hidden(m)) for m, w in widths.items()})
         self.width = sum(config.hidden(m) for m in widths)
 
-    def forward(self, x: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+    def forward(self, parts: Mapping[str, Steps]) -> dict[str, tuple[Tensor, Tensor]]:
         """Modality -> states and memories [B, T, hidden]."""
-        return {m: self[m](x[m]) for m in self}
+        return {m: lstm_memories(self[m], steps) for m, steps in parts.items()}
 
 
 class GatedMemory(nn.Module):

@@ -90,7 +90,7 @@ class MFN(nn.Module):
 
     def last_states(self, parts: Mapping[str, Steps]) -> Tensor:
         """[B, width] of aligned streams."""
-        runs = self.lstms({m: steps.x_BLD for m, steps in parts.items()})
+        runs = self.lstms(parts)
         states = [h_BTH for h_BTH, _ in runs.values()]
         if self.summary != "none":
             c_BTC = torch.cat([c_BTH for _, c_BTH in runs.values()], 2)

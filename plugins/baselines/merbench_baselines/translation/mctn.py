@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from merbench.api import (
@@ -17,6 +16,7 @@ from merbench.api import (
     Steps,
     compact,
     complete,
+    lstm_states,
     masked_softmax,
     resample,
 )
@@ -25,8 +25,8 @@ from merbench_baselines.utterance_vectors import BiLSTM
 
 
 class SummedBiLSTM(nn.Module):
-    """Steps -> states [B, T, hidden], the sums of an LSTM's from both directions; zeros in padding.
-    Real steps come first.
+    """Steps -> states [B, T, hidden], the sums of an LSTM's from both directions; zeros where
+    masked.
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -36,7 +36,7 @@ class SummedBiLSTM(nn.Module):
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         states_BTE, _ = self.lstm(Steps(x_BTD, mask_BT))
         forward_BTH, backward_BTH = states_BTE.chunk(2, 2)
-        return torch.where(mask_BT[..., None], forward_BTH + backward_BTH, 0.0)
+        return forward_BTH + backward_BTH
 
 
 class MCTN(nn.Module):
@@ -82,7 +82,7 @@ class MCTN(nn.Module):
 
     def read(self, joint_BTH: Tensor, mask_BT: Tensor) -> Tensor:
         """[B, width]; zeros where a row lacks the source."""
-        r_BTR = self.lstm(joint_BTH)[0]
+        r_BTR = lstm_states(self.lstm, Steps(joint_BTH, mask_BT))
         weight_BT = masked_softmax(self.score(r_BTR)[..., 0].tanh(), mask_BT)
         return (weight_BT[..., None] * r_BTR).sum(1)
 

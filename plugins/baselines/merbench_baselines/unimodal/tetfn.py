@@ -22,6 +22,7 @@ from merbench.api import (
     by_length,
     compact,
     complete,
+    lstm_states,
     masked_max,
     present_modalities,
     require_heads,
@@ -123,7 +124,7 @@ class TETFN(nn.Module):
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
         if m in self.lstm:
-            steps = Steps(self.lstm[m](steps.x_BLD)[0], steps.mask_BL)
+            steps = Steps(lstm_states(self.lstm[m], steps), steps.mask_BL)
         return convolved(self.convolve[m], steps)
 
     def read(self, parts: dict[Modality, Steps]) -> Tensor:

@@ -111,8 +111,8 @@ def test_tfr_net_is_its_equations_on_each_row_alone():
                 summaries.append(torch.zeros(gated.out.out_features))
                 continue
             (gru,) = gated.grus
-            forward_states = gru.forward_lstm(h[None])[0][0]
-            backward = gru.backward_lstm(h.flip(0)[None])[0][0].flip(0)
+            forward_states = gru.forward_gru(h[None])[0][0]
+            backward = gru.backward_gru(h.flip(0)[None])[0][0].flip(0)
             g = torch.cat((forward_states, backward), 1)
             padded = F.pad(g, (0, 0, 1, 1))
             kernel = gated.gate.weight[0]
