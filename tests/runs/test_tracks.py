@@ -77,11 +77,11 @@ def test_a_run_that_another_process_made_meanwhile_stands_on_the_tracks_of_both(
     other, search = dataclasses.replace(plan, track=other_track), {"trials": 3, "seconds": 1.0}
     hold, waits = Claims.hold, []
 
-    def made_while_it_waits(claims, run_id, tell_wait):
+    def made_while_it_waits(claims, run_id, *tell_wait):
         if not waits:
             waits.append(run_id)
             run(other, corpus, [0, 1], store, MACHINE)
-        return hold(claims, run_id, tell_wait)
+        return hold(claims, run_id, *tell_wait)
 
     monkeypatch.setattr(Claims, "hold", made_while_it_waits)
     for record in run(plan, corpus, [0, 1], store, MACHINE, tuned_by=search):

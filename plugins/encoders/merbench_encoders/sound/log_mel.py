@@ -60,6 +60,7 @@ class LogMel(nn.Module):
         from transformers.audio_utils import mel_filter_bank
 
         self.config = config
+        self.measured: dict[str, float] = {}
         filters = mel_filter_bank(
             BINS // 2 + 1, config.bands, 0.0, RATE / 2, RATE, norm="slaney", mel_scale="slaney"
         )
