@@ -19,6 +19,7 @@ from merbench.engine.model.views import Transform, Views
 from merbench.engine.model.weight_average import MovingAverage
 from merbench.engine.rows.batches import of_like_length
 from merbench.engine.rows.splits import SplitData
+from merbench.engine.training.dropout import quick_dropout
 from merbench.engine.training.optimise import clip_gradients, make_optimiser, make_schedule
 from merbench.results.seeds import derive
 
@@ -85,7 +86,7 @@ class Passes:
         for first in range(0, len(batches), self.config.accumulate):
             at = Progress(epoch, self.epochs, first, self.batches, self.stage.name)
             group = batches[first : first + self.config.accumulate]
-            with self.learning.teaching():
+            with self.learning.teaching(), quick_dropout(self.train.device):
                 for name, term in self._gradients(at, group).items():
                     sums[name] = sums[name] + term if name in sums else term
                 self._step(at._replace(step=first + len(group) - 1))

@@ -209,7 +209,7 @@ def test_stopped_at_every_epoch_it_goes_on_to_the_same_bits(store):
     def train(place=None, stop=None):
         modules = [Together(attending(seed), {"task": Loss()}) for seed in SEEDS]
         torch.nn.init.constant_(modules[1].model.out.bias, float("nan"))
-        config, entries = TrainConfig(epochs=8, batch_size=10, lr=0.05, warmup=0.2, patience=1), []
+        config, entries = TrainConfig(epochs=8, batch_size=10, lr=0.01, warmup=0.2, patience=1), []
         more = {
             "stages": (Stage(),),
             "thresholds": "fixed:0.5",
