@@ -178,8 +178,9 @@ def test_no_debugger_can_be_asked_for(executor):
         executor("slurm", 1, cluster="debug")
 
 
-@pytest.mark.parametrize(("settings", "share"), [({}, 0.0), ({"gpus": 0.5}, 0.5)])
-def test_ray_hides_no_gpu_from_runs_that_reserve_none(executor, monkeypatch, settings, share):
+@pytest.fixture
+def ray(monkeypatch):
+    """What Ray was begun with, and what its tasks were; each of them is done at once."""
     began, remotes = [], []
 
     def remote(**options):
@@ -201,9 +202,22 @@ def test_ray_hides_no_gpu_from_runs_that_reserve_none(executor, monkeypatch, set
     monkeypatch.setitem(sys.modules, "ray", fake)
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "")
     monkeypatch.delenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO")
+    return began, remotes
+
+
+@pytest.mark.parametrize(("settings", "share"), [({}, 0.0), ({"gpus": 0.5}, 0.5)])
+def test_ray_hides_no_gpu_from_runs_that_reserve_none(executor, ray, settings, share):
+    began, remotes = ray
     assert len(list(executor("ray", 2, **settings)(print, [1, 2, 3]))) == 3
     assert began[0]["hides"] == "0" and began[0]["num_cpus"] == 2
     assert remotes == [{"num_cpus": 1.0, "num_gpus": share, "max_retries": 0}]
+
+
+@pytest.mark.parametrize(("jobs", "cpus"), [(1, 1.4), (1, 0.2), (3, 0.5), (5, 0.5), (4, 2)])
+def test_ray_on_this_machine_has_the_cpus_of_all_runs_at_once(executor, ray, jobs, cpus):
+    """With fewer a run that asks for more would wait for ever."""
+    list(executor("ray", jobs, cpus=cpus)(print, [1]))
+    assert jobs * cpus <= ray[0][0]["num_cpus"] < jobs * cpus + 1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ given.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -74,7 +75,7 @@ class Ray:
         address = self.config.address
         same_machine: dict[str, Any] = {}
         if not address:
-            cpus = max(1, round(self.jobs * self.config.cpus))
+            cpus = math.ceil(self.jobs * self.config.cpus)
             same_machine = {"num_cpus": cpus, "include_dashboard": False}
         # Older releases hide all GPUs from a task that asks for none. Its workers inherit this.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
