@@ -82,17 +82,22 @@ def test_under_vmap_each_row_has_a_mask_of_its_own():
     assert not torch.equal(*out)
 
 
-def test_attention_with_dropout_is_in_expectation_what_it_is_without():
+@pytest.mark.parametrize("scale", [None, 0.2])
+@pytest.mark.parametrize("kind", ["bool", "added"])
+def test_attention_with_dropout_is_in_expectation_what_it_is_without(kind, scale):
     torch.manual_seed(0)
     q, k, v = (torch.randn(1, 2, 5, 4) for _ in range(3))
     mask = torch.tensor([True, True, False, True, False])[None, None, None]
     mask = mask & torch.ones(5, 1, dtype=torch.bool)
     mask[..., 2, :] = False
-    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    if kind == "added":
+        mask = torch.where(mask, torch.randn(5, 5), -math.inf)
+    how = {"attn_mask": mask, "scale": scale}
+    expected = F.scaled_dot_product_attention(q, k, v, **how)
     many = [x.expand(4000, -1, -1, -1) for x in (q, k, v)]
     with quick_dropout(CPU):
-        out = F.scaled_dot_product_attention(*many, attn_mask=mask, dropout_p=0.3)
-        same = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        out = F.scaled_dot_product_attention(*many, **how, dropout_p=0.3)
+        same = F.scaled_dot_product_attention(q, k, v, **how)
     assert torch.equal(same, expected)
     assert (out[:, :, 2] == 0).all()
     assert out.std(0)[:, [0, 1, 3, 4]].min() > 0.01
