@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,25 @@ def test_damage_depends_on_the_seed_and_on_nothing_else(text):
     assert not (
         np.array_equal(once.values, other.values) and np.array_equal(once.length, other.length)
     )
+
+
+def test_two_modalities_are_damaged_independently_of_each_other():
+    damages = [Damage(modality, "drop", 0.5) for modality in ("audio", "video")]
+    streams = damaged(STREAMS, SPLIT.test, STATISTICS, damages, seed=0)
+    audio, video = (streams[m].length[SPLIT.test] == 0 for m in ("audio", "video"))
+    assert abs(np.corrcoef(audio, video)[0, 1]) < 0.4
+
+
+@pytest.mark.parametrize("text", ["text=drop:0.5", "text=mask:0.5", "video=noise:1"])
+def test_a_damaged_stream_is_not_taken_for_the_one_that_was_stored(text):
+    """Its values are others than those that the checksum and the times are of."""
+    modality = text.partition("=")[0]
+    stream = STREAMS[modality]
+    times = np.zeros((len(stream.values), 2)) if stream.kind == "words" else None
+    stored = dataclasses.replace(stream, sha256="0" * 64, times=times)
+    result = damage(text, streams={modality: stored})
+    assert result.sha256 == ""
+    assert result.times is None or len(result.times) == len(result.values)
 
 
 def test_strings_lose_words():
