@@ -30,6 +30,8 @@ def test_a_share_of_the_labels_stays_and_other_rows_keep_theirs():
     assert task.known[:3000].mean() == pytest.approx(0.3, abs=0.02) and task.known[3000:].all()
     assert np.array_equal(task.known, hide("keep:0.3", LABELS, ROWS, 0, None).known)
     assert not np.array_equal(task.known, hide("keep:0.3", LABELS, ROWS, 1, None).known)
+    folds = [hide("keep:0.3", LABELS, ROWS, 0, fold).known for fold in (0, 1)]
+    assert not np.array_equal(*folds)
     classes = hide("keep:0.3", CLASSES, ROWS, 0, None)
     assert classes.known.shape == (4000,) and 800 < len(classes.known_rows(ROWS)) < 1000
     before = dataclasses.replace(LABELS, known=DRAW.random((4000, 6)) < 0.5)
@@ -53,6 +55,23 @@ def test_so_many_rows_are_known_to_have_a_label(task, has):
     assert (known & has)[:3000].sum() == 7 and known[~has].all() and known[3000:].all()
     if task is LABELS:
         assert shot.known[:, :5].all()
+
+
+@pytest.mark.parametrize("policy", ["keep:0.9", "single-positive", "shots:fear=7"])
+@pytest.mark.parametrize("task", [LABELS, CLASSES])
+def test_what_was_not_known_does_not_become_known_nor_counts_as_a_shot(policy, task):
+    if policy == "single-positive" and task is CLASSES:
+        pytest.skip("it is for a multilabel task")
+    before = dataclasses.replace(task, known=DRAW.random(task.target.shape) < 0.5)
+    known = hide(policy, before, ROWS, 0, None).known
+    assert not (known & ~before.known).any()
+    positive = before.target > 0.5 if task is LABELS else np.eye(6, dtype=bool)[before.target]
+    observed = known if task is LABELS else known[:, None]
+    if policy == "single-positive":
+        per_row = (known & positive)[:3000].sum(1)
+        assert (per_row == (before.known & positive)[:3000].any(1)).all()
+    elif policy == "shots:fear=7":
+        assert (observed & positive)[:3000, 5].sum() == 7
 
 
 @pytest.mark.parametrize(
@@ -149,7 +168,22 @@ def test_rows_without_a_label_leave_train_unless_the_recipe_asks_for_them(catalo
     assert len(with_them.train) == 100
     assert int(with_them.train.known.sum()) == len(without.train)
     assert (with_them.train.target[~with_them.train.known] == 0).all()
+    assert fold.for_training("keep:0.5", 0, False).context.n_train == len(without.train)
+    assert fold.for_training("keep:0.5", 0, True).context.n_train == 100
     assert fold.for_training("", 0, True) is fold
+
+
+def test_only_train_rows_may_be_without_a_label(catalog):
+    scores = tiny.corpus("score", size=200)
+    known = np.arange(200) % 3 > 0
+    tasks = {name: dataclasses.replace(t, known=known) for name, t in scores.tasks.items()}
+    partly = dataclasses.replace(scores, tasks=tasks)
+    _, fold, modules = problem(catalog, partly, unlabelled=True)
+    fold = fold.for_training("", 0, True)
+    assert len(modules.train) == len(fold.split.train)
+    for mode in ("valid", "test"):
+        rows = fold.rows(mode)
+        assert known[rows].all() and len(rows) == known[getattr(fold.split, mode)].sum()
 
 
 @pytest.mark.parametrize("kind", ["score", "class", "multilabel"])

@@ -107,6 +107,9 @@ def test_rates_are_those_asked_for_and_differ_by_modality(corpus, streams):
     other = lacking(streams, "audio=0.8,video=0.2", rows, seed=1)
     assert np.array_equal(lost["audio"], again["audio"])
     assert not np.array_equal(lost["audio"], other["audio"])
+    folds = [incomplete("audio=0.8,video=mask:0.1:0.5", streams, rows, 0, fold) for fold in (0, 1)]
+    for m in ("audio", "video"):
+        assert not np.array_equal(*(fold[m].length for fold in folds)), "each fold draws its own"
     stronger = lacking(streams, "audio=0.9", rows)["audio"]
     assert not (lost["audio"] & ~stronger).any(), "a higher rate takes what a lower one does"
     damaged = incomplete("audio=0.8", streams, rows, 0, None)
