@@ -218,23 +218,25 @@ def test_a_modality_that_is_not_offered_is_refused_by_name(plan, corpus):
         plan("mult", on=only_text)
 
 
-def leaking(corpus):
+def leaking(corpus, mode="test"):
     fitted = np.zeros(len(corpus), dtype=bool)
-    fitted[corpus.protocols["standard"].splits[0].test[0]] = True
+    fitted[getattr(corpus.protocols["standard"].splits[0], mode)[0]] = True
     streams = dict(corpus.streams)
     streams["video.tiny"] = dataclasses.replace(streams["video.tiny"], fitted_on=fitted)
     return dataclasses.replace(corpus, streams=streams)
 
 
+@pytest.mark.parametrize("mode", ["valid", "test"])
 def test_a_stream_fitted_on_labels_of_evaluated_rows_is_refused_unless_allowed_and_then_marked(
-    plan, corpus
+    plan, corpus, mode
 ):
+    fitted_on_them = leaking(corpus, mode)
     with pytest.raises(RequestError, match=r"video\.tiny.*--allow-leak"):
-        plan(on=leaking(corpus))
-    marked = plan(on=leaking(corpus), allow_leak=True)
+        plan(on=fitted_on_them)
+    marked = plan(on=fitted_on_them, allow_leak=True)
     assert marked.track.leaks == ["video.tiny"] and marked.spec.allow_leak
     # A model that does not look at that stream is free of it.
-    assert plan("text-only", on=leaking(corpus)).track.leaks == []
+    assert plan("text-only", on=fitted_on_them).track.leaks == []
 
 
 def test_an_encoder_whose_output_is_kept_is_refused_a_stream_whose_rows_have_no_contents(
