@@ -67,6 +67,17 @@ def _of_stream(stream: Stream, size: int) -> Iterator[str]:
         yield "it points beyond its values"
     if stream.fitted_on is not None and stream.fitted_on.shape != (size,):
         yield f"fitted_on of shape {list(stream.fitted_on.shape)}, not [{size}]"
+    if stream.kind == "words":
+        yield from _of_words(stream)
+
+
+def _of_words(stream: Stream) -> Iterator[str]:
+    """A number below 0 would be taken for a word counted from the end."""
+    outside = (stream.values < 0) | (stream.values >= len(stream.vocab))
+    if outside.any():
+        yield f"a word is {stream.values[outside][0]}, not a number below {len(stream.vocab)}"
+    if stream.times is not None and stream.times.shape != (len(stream.values), 2):
+        yield f"times of shape {list(stream.times.shape)}, not [{len(stream.values)}, 2]"
 
 
 def _of_protocol(protocol: Protocol, corpus: Corpus) -> Iterator[str]:

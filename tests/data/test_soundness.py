@@ -21,10 +21,16 @@ def with_task(kind, **changes):
     return replace(corpus, tasks={"task": replace(corpus.tasks["task"], **changes)})
 
 
-def with_stream(**changes):
+def with_stream(name="audio.tiny", **changes):
     corpus = tiny.corpus()
-    changed = replace(corpus.streams["audio.tiny"], **changes)
-    return replace(corpus, streams={**corpus.streams, "audio.tiny": changed})
+    changed = replace(corpus.streams[name], **changes)
+    return replace(corpus, streams={**corpus.streams, name: changed})
+
+
+def words_in_place_of(word):
+    """The words of the made data set, the first of them ``word``."""
+    stream = tiny.corpus().streams["text.words"]
+    return with_stream("text.words", values=np.array([word, *stream.values[1:]]))
 
 
 def with_split(train, valid, test, streams=("audio.tiny",)):
@@ -60,6 +66,9 @@ def test_a_sound_one_has_no_fault(kind):
         (with_stream(start=ROWS - 1), "it points beyond its values"),
         (with_stream(start=ROWS[:9]), "start and length of 9 and 24 rows, not 24"),
         (with_stream(fitted_on=np.ones(3, bool)), r"fitted_on of shape \[3\], not \[24\]"),
+        (words_in_place_of(-1), "stream text.words: a word is -1, not a number below"),
+        (words_in_place_of(10**6), "a word is 1000000, not a number below"),
+        (with_stream("text.words", times=np.zeros((1, 2))), r"times of shape \[1, 2\], not \["),
         (with_split(ROWS[:9], ROWS[9:16], ROWS[15:]), "protocol standard: a row stands in two"),
         (with_split(ROWS[:9], ROWS[9:16], ROWS[16:] + 1), "its rows are not from 0 to 23"),
         (with_split(ROWS[:9], ROWS[9:16], ROWS[16:], ("a",)), "offers a stream a, which is not"),
