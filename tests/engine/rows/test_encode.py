@@ -259,6 +259,25 @@ def test_rows_in_another_order_share_an_entry(texts, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_what_other_weights_or_another_version_made_is_not_read(texts, tmp_path, monkeypatch):
+    """Also where weights of the same name and settings are others."""
+    part, keys = texts.parts["encoder.text"], []
+    component = dataclasses.replace(part.component, version=part.component.version + 1)
+    newer, retrained = dataclasses.replace(part, component=component), dataclasses.replace(part)
+    vars(retrained)["pretrained"] = dict.fromkeys(part.pretrained, "0" * 64)
+
+    def fill(cache, plan, modality, about, *_):
+        keys.append(about.key)
+        raise LookupError
+
+    monkeypatch.setattr(encode, "_encode_into", fill)
+    for other in (part, newer, retrained):
+        plan = dataclasses.replace(texts, parts={**texts.parts, "encoder.text": other})
+        with pytest.raises(LookupError):
+            encoded(plan, "text", Cache(tmp_path), CPU)
+    assert part.pretrained and len(set(keys)) == 3
+
+
 def test_a_setting_that_was_added_later_leaves_the_entries_their_names(texts, tmp_path):
     entry, _ = encoded(texts, "text", Cache(tmp_path), CPU)
     config = texts.parts["encoder.text"].config
