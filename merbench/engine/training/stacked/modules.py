@@ -105,6 +105,11 @@ class StackedModules:
         """One step's gradients and one scoring, of which nothing stays. CannotStackError where that
         cannot be done for all at once.
         """
+        for module in self.module.modules():
+            # What torch says of these names neither them nor stacking.
+            if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
+                kind = type(module).__name__
+                raise CannotStackError(f"torch.func has no rule for its {kind}")
         initial_tensors = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
         try:
             self.sizes = _sizes(train)
