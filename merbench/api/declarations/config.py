@@ -11,9 +11,11 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 from merbench.api.declarations.tune import Tune
 from merbench.api.errors import RequestError
@@ -41,7 +43,7 @@ class Config(BaseModel):
         for name, info in type(self).model_fields.items():
             value = getattr(self, name)
             default = info.get_default(call_default_factory=True)
-            if LATER in info.metadata and value == default:
+            if LATER in _marks(info) and value == default:
                 del values[name]
             elif name in values:  # not under an alias
                 values[name] = _identity(value, values[name])
@@ -53,9 +55,15 @@ class Config(BaseModel):
         return {
             name: mark
             for name, info in cls.model_fields.items()
-            for mark in info.metadata
+            for mark in _marks(info)
             if isinstance(mark, Tune)
         }
+
+
+def _marks(info: FieldInfo) -> list[Any]:
+    """Also those within a union: pydantic keeps ``Annotated[int, Tune(1, 9)] | None`` as it is."""
+    kinds = get_args(info.annotation) if get_origin(info.annotation) in (Union, UnionType) else ()
+    return [*info.metadata, *(mark for kind in kinds for mark in getattr(kind, "__metadata__", ()))]
 
 
 def _identity(value: Any, as_json: Any) -> Any:

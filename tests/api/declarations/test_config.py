@@ -27,6 +27,15 @@ def test_a_field_that_came_later_is_left_out_at_its_default():
     assert Outer.tunable() == {"rate": Tune(0.0, 1.0)}
 
 
+def test_marks_within_a_union_count_and_those_of_a_lists_items_do_not():
+    class Sizes(Config):
+        most: Annotated[int, LATER, Tune(1, 9)] | None = None
+        each: tuple[Annotated[int, LATER, Tune(1, 9)], ...] = (2,)
+
+    assert Sizes.tunable() == {"most": Tune(1, 9)}
+    assert Sizes().identity() == {"each": [2]} and Sizes(most=3).identity()["most"] == 3
+
+
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
