@@ -180,6 +180,7 @@ def test_lengths_that_no_block_has_are_reported_once_and_not_believed(add_data, 
     def change(content):
         content["train"]["audio_lengths"][1] = length
         content["test"]["audio_lengths"][0] = length
+        content["train"]["audio_lengths"][2] = content["train"]["audio"].shape[1]
         return content
 
     truth = mmsa(tmp_path / "x.pkl", aligned=False, change=change)
@@ -189,6 +190,8 @@ def test_lengths_that_no_block_has_are_reported_once_and_not_believed(add_data, 
     rows = rows_of(home(tmp_path), "audio.unaligned")
     np.testing.assert_array_equal(rows["trainvid_2"], truth["train", "audio"][1, :1])
     np.testing.assert_array_equal(rows["testvid_1"], truth["test", "audio"][0, :1])
+    # All of a block's steps are some that it has.
+    np.testing.assert_array_equal(rows["trainvid_3"], truth["train", "audio"][2])
 
 
 def test_a_modality_that_one_split_lacks_is_named(add_data, tmp_path):

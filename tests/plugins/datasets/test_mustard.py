@@ -5,6 +5,8 @@ import pickle
 
 import numpy as np
 
+from merbench_datasets.mustard import _scenes
+
 
 def mustard(path, count=40):
     """Two rows a scene: the second has the utterance of the first in its context."""
@@ -34,6 +36,22 @@ def test_mustard_keeps_scenes_whole(add_and_read, tmp_path):
     assert str(corpus.streams["text.context"].values[row]) == "What? this was said before in row 2"
     assert corpus.tasks["sarcasm"].space.words == ("sincere", "sarcastic")
     assert corpus.tasks["sarcasm"].target[row] == 1
+
+
+def test_rows_are_one_scene_also_by_way_of_a_third_and_never_of_two_shows():
+    one, two = "this is what was said", "and this was the answer"
+    rows = {
+        name: {"utterance": texts[0], "context": [*texts[1:]], "show": show}
+        for name, texts, show in (
+            ("a", (one, "What?"), "BBT"),
+            ("b", (two,), "BBT"),
+            ("c", (one.upper(), two), "BBT"),
+            ("d", (one,), "FRIENDS"),
+            ("e", ("something else was said here", "What?"), "BBT"),
+        )
+    }
+    a, b, c, d, e = _scenes(rows)
+    assert a == b == c and len({a, d, e}) == 3
 
 
 def test_mustards_published_folds_are_read_and_known_to_part_scenes(add_and_read, tmp_path):

@@ -1,10 +1,14 @@
 """What of computational sequences are labels, ids and splits."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from merbench.api import DataError
 from merbench.data.folder.read import read_folder
+from merbench_datasets.csd.rows import JoinedLabels
 from merbench_datasets.csd.splits import Splits
 from tests.plugins.datasets.csd.sdk_folder import FOLDS, VIDEOS, Sdk, put, rows_of
 
@@ -39,6 +43,20 @@ def test_sentiment_and_emotions_in_two_files_are_joined_by_interval(sdk, tmp_pat
         "labels of 11 of 12 rows are joined by video and interval" in n for n in origin.notes
     )
     assert any("b from 10" in row for row in origin.refused)
+
+
+def test_of_intervals_that_begin_together_the_one_that_ends_there_is_joined():
+    values, intervals = np.array([[1.0], [2.0]]), np.array([[0.0, 2.0], [0.0, 3.0]])
+    emotions = SimpleNamespace(
+        path=Path("E.csd"),
+        width=1,
+        steps={"v": 2},
+        metadata=lambda key: ["happy"],
+        read=lambda entry: (values, intervals),
+    )
+    joined = JoinedLabels(emotions)
+    assert joined.cells("v", 0.0, 3.01) == {"happy": "2"} and [*joined.unused] == [("v", (0, 2))]
+    assert joined.cells("v", 0.0, 4.0) == joined.cells("w", 0.0, 2.0) == {"happy": ""}
 
 
 @pytest.mark.parametrize(

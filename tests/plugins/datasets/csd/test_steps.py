@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench_datasets.csd.rows import Rows
+from merbench_datasets.csd.sequence import CsdSequence
 from merbench_datasets.csd.steps import finite_mean, sentences_on_left_out_steps, steps_within
 
 SECOND = st.sampled_from((0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, math.nan, math.inf))
@@ -75,3 +77,16 @@ def test_a_mean_leaves_out_what_is_not_finite():
     nan, inf = np.nan, np.inf
     values = np.array([[1.0, nan, inf], [3.0, nan, 5.0], [nan, -inf, 7.0]])
     np.testing.assert_array_equal(finite_mean(values), [2.0, nan, 6.0])
+
+
+@pytest.mark.parametrize(
+    ("interval", "entry"), [((0, 4), "v[0]"), ((4, 8), "v[1]"), ((1, 4), "v[0]"), ((2, 6), "")]
+)
+def test_a_segment_is_of_an_interval_of_which_it_has_more_than_half(interval, entry):
+    times = {"v[0]": (0, 4), "v[1]": (5, 8)}
+    sequence = object.__new__(CsdSequence)
+    sequence.steps, sequence.segments = dict.fromkeys(times, 1), {"v": dict(enumerate(times))}
+    sequence.intervals = lambda name: np.array([times[name], (np.nan, np.nan)], dtype=float)
+    assert sequence.entry("v", None, interval) == (entry, True)
+    assert sequence.entry("v", 1, interval) == ("v[1]", True)
+    assert sequence.entry("w", None, interval) == ("", True)
