@@ -11,7 +11,7 @@ import pytest
 
 import merbench as package
 from merbench.api import RequestError
-from merbench.api.events import EpochDone, Note, RunResumed, RunStarted
+from merbench.api.events import EpochDone, Note, RunDone, RunResumed, RunStarted
 from merbench.bench.loggers import GuardedLogger, open_loggers
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
@@ -104,6 +104,22 @@ def test_mlflow_has_every_epoch_of_every_run(tmp_path):
             assert [(m.step, m.value) for m in history] == list(enumerate(values, 1))
         shown = {k: v for k, v in run.data.metrics.items() if k.startswith("test/")}
         assert shown == {k: v for k, v in at_end.items() if v is not None}
+
+
+def test_a_label_with_signs_that_mlflow_refuses_in_names_is_logged(tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    from merbench_loggers.mlflow import MLflow
+
+    who = {"run_id": "0123456789abcdef", "seed": 0, "fold": None}
+    names = dict.fromkeys(("model", "dataset", "task", "protocol"), "x")
+    board = MLflow(str(tmp_path))
+    board(RunStarted(**who, **names, ablation="", epochs=1))
+    board(RunDone(**who, status="done", test={"f1.don't (at all)": 0.5, "f1.Ärger: laut": 0.25}))
+    board.close()
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (experiment,) = client.search_experiments(filter_string="name = 'x x x'")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.metrics == {"test/f1.don_t _at all_": 0.5, "test/f1.Ärger: laut": 0.25}
 
 
 def test_a_run_that_goes_on_goes_on_in_its_mlflow_run(tmp_path, monkeypatch):

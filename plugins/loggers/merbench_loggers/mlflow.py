@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +19,14 @@ from merbench_loggers.names import run_name, track_name
 RUN_ID = "merbench.run_id"
 LONGEST_VALUE = 500
 PARAMS_AT_ONCE = 100
+REFUSED_IN_NAMES = re.compile(r"[^\w./: -]")
+"""In those of metrics, which have labels in them."""
 
 
 class MLflow:
     """``loss/TERM`` and ``valid/METRIC`` with the epoch as step; at the end of a run
-    ``test/METRIC``. Settings are params. A run resumed from its checkpoint continues its
-    MLflow run, found by the tag ``merbench.run_id``.
+    ``test/METRIC``, where a sign that MLflow refuses is ``_``. Settings are params. A run resumed
+    from its checkpoint continues its MLflow run, found by the tag ``merbench.run_id``.
 
     ``where``: a folder, in which ``mlflow.db`` (SQLite) and ``artifacts`` are made; MLflow's file
     store is refused by its newer versions. Or a tracking URI with ``://``.
@@ -124,7 +127,10 @@ class MLflow:
         if run_id not in self._logged_as:
             self._logged_as[run_id] = self._create(self._started[run_id])
         mlflow_id, now_ms = self._logged_as[run_id], int(time.time() * 1000)
-        metrics = [Metric(name, value, now_ms, step) for name, value in values.items()]
+        metrics = [
+            Metric(REFUSED_IN_NAMES.sub("_", name), value, now_ms, step)
+            for name, value in values.items()
+        ]
         self._client.log_batch(mlflow_id, metrics=metrics)
         return mlflow_id
 
