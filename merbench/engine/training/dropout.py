@@ -27,7 +27,7 @@ _torch_dropout, _torch_attention = F.dropout, F.scaled_dot_product_attention
 
 
 def quick_dropout(device: torch.device) -> AbstractContextManager[None]:
-    """On a CPU the block's dropout takes a third of its time: torch draws a number for every
+    """On a CPU the block's dropout takes about a sixth of its time: torch draws a number for every
     element there, which costs as much as three products with a matrix 256 wide.
     """
     return dropping(_quick) if device.type == "cpu" else nullcontext()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -355,6 +356,36 @@ def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():
         rows = {"space": SPACE, "config": TrainConfig(epochs=1, **settings)}
         with pytest.raises(CannotStackError, match=why):
             fit_stacked(modules, split(20, 0), split(9, 1), stages=stages, **rows, **more)
+
+
+class Recurrent(nn.Module):
+    """A cell of this kind over the steps."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell, self.out = cell(1, 8), nn.Linear(8, 1)
+
+    def forward(self, batch):
+        state = None
+        for x_BD in batch.inputs["audio"].x_BLD[..., :1].unbind(1):
+            state = self.cell(x_BD, state)
+        return Output(self.out(state[0] if isinstance(state, tuple) else state))
+
+
+@pytest.mark.parametrize("cell", [nn.GRUCell, nn.RNNCell, nn.LSTMCell])
+def test_the_recurrent_cells_that_torch_has_rules_for_are_stacked(cell):
+    modules = [Together(Recurrent(cell), {"task": Loss()}) for _ in SEEDS]
+    settings = {"thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None}
+    rows = {"space": SPACE, "config": TrainConfig(epochs=1), "stages": (Stage(),)}
+    expected = (
+        pytest.raises(CannotStackError, match="no rule for its LSTMCell")
+        if cell is nn.LSTMCell
+        else nullcontext()
+    )
+    with expected:
+        fit_stacked(
+            modules, split(20, 0), split(9, 1), watch=lambda seed, entry: None, **rows, **settings
+        )
 
 
 @pytest.mark.parametrize("drawn", ["labels", "missing", "views"])

@@ -107,7 +107,7 @@ class StackedModules:
         """
         for module in self.module.modules():
             # What torch says of these names neither them nor stacking.
-            if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
+            if isinstance(module, nn.RNNBase | nn.LSTMCell):
                 kind = type(module).__name__
                 raise CannotStackError(f"torch.func has no rule for its {kind}")
         initial_tensors = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
