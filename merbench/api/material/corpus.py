@@ -21,6 +21,8 @@ def in_order(name: str) -> tuple[tuple[float, str], ...]:
     """A key that sorts names by the numbers in them: ``utt2`` before ``utt10``, ``6_368`` (6.368 s)
     before ``13_2``.
     """
+    if name.isdecimal():  # of most clips: a data set has thousands
+        return ((float(name), ""),)
     parts = re.split(r"(\d+)", name)
     return tuple(
         (float(part), "") if part.isdecimal() else (-1.0, part) for part in parts if part != ""

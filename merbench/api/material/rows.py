@@ -28,7 +28,8 @@ def gather(values: Tensor, start_N: Tensor, length_N: Tensor, rows_B: Tensor) ->
     steps_L = torch.arange(max(1, int(length_B.max())) if len(length_B) else 1)
     mask_BL = steps_L < length_B[:, None]
     where_BL = (start_N[rows_B][:, None] + steps_L).clamp_(max=max(0, len(values) - 1))
-    return Steps(values[where_BL], mask_BL)
+    x_BLD = values.index_select(0, where_BL.flatten()).unflatten(0, where_BL.shape)
+    return Steps(x_BLD, mask_BL)
 
 
 class Rows:

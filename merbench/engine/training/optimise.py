@@ -36,10 +36,6 @@ SGD, Adam, AdamW = (
 )
 
 
-LARGE = 4_000_000
-"""Parameters whose state outgrows a processor's cache."""
-
-
 def make_optimiser(
     model: nn.Module,
     objectives: Mapping[str, nn.Module],
@@ -65,10 +61,8 @@ def make_optimiser(
     if config.optimiser == "sgd":
         return SGD(options, lr=config.lr, momentum=config.momentum)
     kind = AdamW if config.optimiser == "adamw" else Adam
-    large = sum(p.numel() for parameters in groups.values() for p in parameters) >= LARGE
-    # One pass over the state in place of a dozen; equal to the other but for rounding.
-    one_pass = {"fused": True} if large else {"foreach": True}
-    return kind(options, lr=config.lr, betas=config.betas, eps=config.eps, **one_pass)
+    # Fused: one pass over the state in place of a dozen.
+    return kind(options, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
 
 
 def _named_parameters(
