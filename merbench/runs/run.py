@@ -133,19 +133,22 @@ def _make(
         return side_by_side(work, missing, jobs, watch)
     if missing:
         work.encode(watch)
-    if stacked and (many_runs or any(is_begun(work, *run) for run in missing)):
+    if stacked:
         return _stacks(work, missing, watch)
     return (run_one(work, seed, split, watch) for seed, split in missing)
 
 
 def _stacks(work: Work, missing: Sequence[tuple[int, Split]], watch: Watch) -> Iterator[Record]:
-    """Fold by fold, all of its seeds together."""
+    """Fold by fold, all of its seeds together; one seed alone where no stack of it was begun."""
     seeds_by_fold: dict[int | None, list[int]] = {}
     for seed, split in missing:
         seeds_by_fold.setdefault(split.fold, []).append(seed)
     splits = {split.fold: split for _, split in missing}
     for fold, seeds in seeds_by_fold.items():
-        yield from run_together(work, seeds, splits[fold], watch)
+        if len(seeds) > 1 or is_begun(work, seeds[0], splits[fold]):
+            yield from run_together(work, seeds, splits[fold], watch)
+        else:
+            yield run_one(work, seeds[0], splits[fold], watch)
 
 
 def _splits(plan: Plan, folds: Sequence[int | None] | None) -> list[Split]:

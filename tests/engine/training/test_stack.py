@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -332,6 +333,18 @@ def test_a_stacked_study_is_recorded_seed_by_seed(catalog, tmp_path):
     assert len({r.weights_sha256 for r in records}) == 3
     company = run(plan, tiny.corpus(), [3, 7], Store(tmp_path / "other"), MACHINE)
     assert company[0].metrics.test["mae"] == pytest.approx(records[1].metrics.test["mae"], abs=1e-4)
+
+
+def test_one_seed_is_no_stack_however_many_folds_it_has(catalog, tmp_path):
+    corpus = tiny.corpus()
+    (split,) = corpus.protocols["standard"].splits
+    folds = tuple(dataclasses.replace(split, fold=fold) for fold in (1, 2))
+    protocol = dataclasses.replace(corpus.protocols["standard"], splits=folds)
+    corpus = dataclasses.replace(corpus, protocols={"standard": protocol})
+    settings = {"train.epochs": 1, "train.stack": True}
+    plan = resolve(Request("merclip", settings=settings), catalog, corpus, None)
+    records = run(plan, corpus, [4], Store(tmp_path), MACHINE)
+    assert [(r.fold, r.status, r.notes) for r in records] == [(1, "done", []), (2, "done", [])]
 
 
 def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():

@@ -131,7 +131,8 @@ def labelled(
             )
             continue
         mode, reason = splits.mode(video, clip)
-        if not reason and abs(value_D[sentiment]) > 3.001:
+        # Whatever the table of labels would refuse: more than rounding beyond its range.
+        if not reason and abs(value_D[sentiment]) > 3.0005:
             reason = f"its sentiment is {value_D[sentiment]:g}, outside -3 to 3"
         if reason:
             rows.refused.append((f"{video}_{clip}", reason))

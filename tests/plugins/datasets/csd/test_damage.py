@@ -22,7 +22,7 @@ def sdk(tmp_path):
 def test_what_is_wrong_in_a_file_is_refused_by_name_and_counted(sdk, tmp_path):
     sdk.segments["a_x"][1] = (9, 4)
     sdk.segments["b"][2] = np.nan
-    sdk.labels["c"][0, 0] = 7
+    sdk.labels["c"][0, 0] = 3.0008
     sdk.labels["d"][0, 0] = np.nan
     sdk.facet["b"][1][0] = (5, 1)
     sdk.sound["c"] = (np.zeros((90, 5)), sdk.sound["c"][1])
