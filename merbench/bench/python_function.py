@@ -71,6 +71,6 @@ def _checked(
         for key, parameter in parameters.items()
         if parameter.kind is not parameter.VAR_KEYWORD
     }
-    given = {key: value for key, value in bound.arguments.items() if key in types}
-    check_types(name, given, types)
+    named = {key: value for key, value in bound.arguments.items() if key in types}
+    check_types(name, named, types)
     return bound.args, bound.kwargs

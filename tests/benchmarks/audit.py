@@ -32,22 +32,28 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
     """Shares over ``10 * repeats`` streams of each kind."""
     n = 10 * repeats
     for name, law in HONEST.items():
-        found = []
+        suspected = []
         for seed in range(n):
             x, y, video = honest(np.random.default_rng(seed), law)
-            found.append(probe_streams(corpus_of(y, video, made=x), {"made": x})[0].suspected)
-        yield f"honest streams suspected: {name}", f"{sum(found)} of {n}", "a few percent at most"
+            suspected.append(probe_streams(corpus_of(y, video, made=x), {"made": x})[0].suspected)
+        yield (
+            f"honest streams suspected: {name}",
+            f"{sum(suspected)} of {n}",
+            "a few percent at most",
+        )
     for share in (0.3, 0.6, 0.8):
         for signal in (0.3, 1.0):
-            found = []
+            suspected = []
             for seed in range(n):
                 rng = np.random.default_rng(seed)
                 x, y, video = honest(rng, Law(width=74, signal=signal))
                 z, _ = leaked(rng, x, y, video, share, binary=bool(seed % 2))
-                found.append(probe_streams(corpus_of(y, video, made=z), {"made": z})[0].suspected)
+                suspected.append(
+                    probe_streams(corpus_of(y, video, made=z), {"made": z})[0].suspected
+                )
             yield (
                 f"streams fitted on {share:.0%} of the videos found: signal {signal:g}",
-                f"{sum(found)} of {n}",
+                f"{sum(suspected)} of {n}",
                 "most",
             )
     if home := os.environ.get("MERBENCH_DATA"):

@@ -40,7 +40,7 @@ def corpus(streams: dict[str, tuple[int, int]], rows: int, vary: bool) -> Corpus
     """
     draw = np.random.default_rng(0)
     n = rows // 2
-    made = {}
+    made_up = {}
     for modality, (steps, width) in streams.items():
         length = np.full(rows, steps)
         if vary and steps > 1:
@@ -48,7 +48,7 @@ def corpus(streams: dict[str, tuple[int, int]], rows: int, vary: bool) -> Corpus
         values = draw.normal(size=(int(length.sum()), width)).astype(np.float32)
         start = np.cumsum(length) - length
         name = f"{modality}.made"
-        made[name] = Stream(name, modality, "features", values, start, length)  # type: ignore[arg-type]
+        made_up[name] = Stream(name, modality, "features", values, start, length)  # type: ignore[arg-type]
     ids = np.array([f"v{i}_0" for i in range(rows)])
     split = Split(np.arange(n), np.arange(n, n + n // 2), np.arange(n + n // 2, rows))
     space = tiny.SPACES["score"]
@@ -58,8 +58,8 @@ def corpus(streams: dict[str, tuple[int, int]], rows: int, vary: bool) -> Corpus
         ids,
         np.full(rows, "a"),
         {"task": Task(space, tiny.targets(space, rows).numpy(), None)},
-        made,
-        {"standard": Protocol((split,), tuple(made))},
+        made_up,
+        {"standard": Protocol((split,), tuple(made_up))},
         lexicon=tiny.lexicon(),
     )
 

@@ -81,13 +81,13 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
     """Opening, checking the request, content hash and train statistics, in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         add("big", Path(folder), Source(Path(__file__)), _Big(), "big", {}, lambda *told: None)
-        found = []
+        seconds_and_bytes = []
         for _ in range(repeats):
             result = subprocess.run(
                 [sys.executable, "-c", _LOAD, folder], capture_output=True, text=True, check=True
             )
-            found.append(json.loads(result.stdout))
-        opened, ready, kept = sorted(found)[len(found) // 2]
+            seconds_and_bytes.append(json.loads(result.stdout))
+        opened, ready, kept = sorted(seconds_and_bytes)[len(seconds_and_bytes) // 2]
         size = 4 * ROWS * STEPS * sum(WIDTHS.values()) / 1e9
         yield f"opening a data set of MOSEI's size, {size:.1f} GB", f"{opened:.2f} s", ""
         yield "  until training starts", f"{ready:.2f} s", "under 1 s"

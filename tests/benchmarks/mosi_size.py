@@ -28,7 +28,7 @@ def make(
         np.random.default_rng(seed),
         np.random.default_rng([seed, 1]),
     )  # equal labels and words in either form
-    found = {}
+    splits = {}
     for mode, n in (sizes or SIZES).items():
         label = np.clip(rng.normal(0.3, 1.6, n), -3, 3).astype(np.float32)
         words = np.clip(rng.geometric(1 / 12, n) + 3, 4, 48) + 2
@@ -58,6 +58,6 @@ def make(
             if field == "audio":
                 x[::100, 0, 0] = -np.inf
             split[field] = x.astype(np.float64) if field == "vision" else x
-        found[mode] = split
+        splits[mode] = split
     with path.open("wb") as file:
-        pickle.dump(found, file, protocol)
+        pickle.dump(splits, file, protocol)

@@ -42,9 +42,9 @@ def corpus(rows: int = 161) -> Corpus:
     }
     for modality, width in (("audio", 74), ("video", 47)):
         values = draw.normal(size=(rows, width)).astype(np.float32)
-        one = np.ones(rows, dtype=np.int64)
+        one_step = np.ones(rows, dtype=np.int64)
         name = f"{modality}.features"
-        streams[name] = Stream(name, modality, "features", values, np.arange(rows), one)  # type: ignore[arg-type]
+        streams[name] = Stream(name, modality, "features", values, np.arange(rows), one_step)  # type: ignore[arg-type]
     ids = np.array([f"v{i}_0" for i in range(rows)])
     split = Split(np.arange(rows), np.arange(60), np.arange(60, 120))
     target = tiny.targets(tiny.SPACES["score"], rows).numpy()
@@ -62,10 +62,10 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
     catalog, data = Catalog(discover()), corpus()
     for name in ("mult", "tfn", "lmf", "merclip"):
         plan = resolve(Request(name, settings={"train.epochs": 1}), catalog, data, None)
-        one = min(_runs(plan, data, [0]) for _ in range(2))  # the first warms up
+        alone = min(_runs(plan, data, [0]) for _ in range(2))  # the first warms up
         yield (
             f"ten seeds over one, in two processes, {name}",
-            f"{_runs(plan, data, SEEDS, jobs=2) / one:.1f}",
+            f"{_runs(plan, data, SEEDS, jobs=2) / alone:.1f}",
             "at most 5 on two free cores",
         )
         yield f"ten seeds over one, stacked on one GPU, {name}", _stacked(plan), "at most 2.5"
@@ -86,11 +86,11 @@ def _stacked(plan: Plan) -> str:
     learn(plan, build(plan, fold, 0, gpu), fold, 0)  # warms up
     start = time.perf_counter()
     learn(plan, build(plan, fold, 0, gpu), fold, 0)
-    one = time.perf_counter() - start
+    alone = time.perf_counter() - start
     problems = [build(plan, fold, seed, gpu) for seed in SEEDS]
     start = time.perf_counter()
     try:
         learn_together(plan, problems, fold, SEEDS, lambda seed, entry: None)
     except CannotStackError as error:
         return f"one by one here: {error}"
-    return f"{(time.perf_counter() - start) / one:.1f}"
+    return f"{(time.perf_counter() - start) / alone:.1f}"

@@ -69,7 +69,7 @@ def encode(
     from merbench.runs.machine import Machine
     from merbench.terminal.encode_progress import encode_progress
 
-    given = {
+    arguments = {
         "encoders": encoders,
         "streams": streams,
         "modalities": modalities,
@@ -77,7 +77,7 @@ def encode(
         "text_tower": text_tower,
         "data": data,
     }
-    keywords = {name: value for name, value in given.items() if value is not None}
+    keywords = {name: value for name, value in arguments.items() if value is not None}
     options = options_of(
         "encode",
         model,

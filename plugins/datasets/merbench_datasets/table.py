@@ -227,9 +227,9 @@ class Table(Labelled):
             "one label"
         )
         label_columns = {f"{name} {label}": column_of(label, cells, sign) for label in labels}
-        if taken := sorted(label_columns.keys() & columns.keys()):
+        if clashing := sorted(label_columns.keys() & columns.keys()):
             raise DataError(
-                f"{path} has a column {taken[0]!r}, as the labels of {name} get here; rename it"
+                f"{path} has a column {clashing[0]!r}, as the labels of {name} get here; rename it"
             )
         columns |= label_columns
         return {"columns": list(label_columns), "kind": "multilabel", "words": words}

@@ -86,10 +86,10 @@ def command(
         folder = unwritten(folder_of(board), board, read.source)
         refuse_unexplained(folder)
         planned.append((folder, board, scores))
-    given = _extras(extras, [board.track for _, board, _ in planned])
+    new_by_board = _extras(extras, [board.track for _, board, _ in planned])
     extras_by_track = [
         read_extras(folder.path, EXTRAS.keys() - new) | new
-        for (folder, _, _), new in zip(planned, given, strict=True)
+        for (folder, _, _), new in zip(planned, new_by_board, strict=True)
     ]
     if not unchecked:
         refuse_rejected(session, [(folder, board) for folder, board, _ in planned])

@@ -126,13 +126,13 @@ class DynamicBlock(nn.Module):
         """
         total_BTD = torch.zeros_like(s_BTD)
         for (m, source), ratio_B in zip(sources.items(), ratio_BM.unbind(1), strict=True):
-            found_BTD, weight_B11 = self.cross[m](s_BTD, source), 1 + ratio_B[:, None, None]
+            attended_BTD, weight_B11 = self.cross[m](s_BTD, source), 1 + ratio_B[:, None, None]
             if self.weighing == "inside":
-                found_BTD = self.norm_each[m](weight_B11 * found_BTD)
+                attended_BTD = self.norm_each[m](weight_B11 * attended_BTD)
             else:
-                found_BTD = weight_B11 * self.norm_each[m](found_BTD)
+                attended_BTD = weight_B11 * self.norm_each[m](attended_BTD)
             there_B11 = source.mask_BL.any(1)[:, None, None]
-            total_BTD = total_BTD + torch.where(there_B11, found_BTD, 0.0)
+            total_BTD = total_BTD + torch.where(there_B11, attended_BTD, 0.0)
         return self.norms[0](total_BTD)
 
     def forward(

@@ -154,8 +154,8 @@ class MFM(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = complete(parts, self.inputs)
-        made_BC = by_length(self.generate, aligned(steps))
-        factor_BF, errors_BM, latents_BZ = made_BC.split(self.columns, 1)
+        columns_BC = by_length(self.generate, aligned(steps))
+        factor_BF, errors_BM, latents_BZ = columns_BC.split(self.columns, 1)
         present_BM = present_modalities(steps)
         aux = {"errors": errors_BM, "latents": latents_BZ, "present": present_BM}
         return Fused(factor_BF[:, None], aux)
