@@ -131,6 +131,7 @@ def differs(
 ) -> None:
     ablated, fold = trained(lively(catalog, recipe, [ablation]))
     a, b = base(), predict(ablated.model, ablated.valid, fold.space)
-    assert not np.allclose(a, b, atol=1e-6), (
+    # What changes nothing predicts the same bits; a small term of the loss changes few of them.
+    assert not np.allclose(a, b, rtol=0, atol=1e-7), (
         "the ablation predicts exactly what the full method does: it changes nothing"
     )
